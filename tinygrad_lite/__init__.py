@@ -1,0 +1,35 @@
+"""tinygrad_lite: automatic differentiation on NumPy, exact to any order, that reads in an evening."""
+
+from tinygrad_lite import autograd
+from tinygrad_lite.autograd import (
+    AnomalyError,
+    GradientError,
+    backward,
+    detect_anomaly,
+    enable_grad,
+    grad,
+    is_grad_enabled,
+    no_grad,
+    record_lines,
+    set_grad_enabled,
+)
+from tinygrad_lite.tensor import Array, Tensor
+from tinygrad_lite.primitive import composed, primitive, registry
+from tinygrad_lite import ops
+from tinygrad_lite.ops.creation import *
+from tinygrad_lite.ops.elementwise import *
+from tinygrad_lite.ops.activations import *
+from tinygrad_lite.ops.shapes import *
+from tinygrad_lite.ops.indexing import *
+from tinygrad_lite.ops.reductions import *
+from tinygrad_lite.ops.sorting import *
+from tinygrad_lite.ops.products import *
+from tinygrad_lite.ops import linalg
+from tinygrad_lite.ops.softmax import *
+from tinygrad_lite.ops.convolution import *
+from tinygrad_lite.ops.pooling import *
+from tinygrad_lite.ops.resampling import *
+from tinygrad_lite.ops.networks import *
+from tinygrad_lite.ops.normalization import *
+from tinygrad_lite.ops.losses import *
+from tinygrad_lite.functional import jvp, vjp

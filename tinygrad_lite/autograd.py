@@ -1,0 +1,500 @@
+"""The tape: how a gradient is made.
+
+Every operation on a Tensor that wants a gradient leaves a `Node` behind. A node knows the
+operation, the nodes its operands came from, and the few values that its gradient rules will
+read. `backward` and `grad` walk these nodes from the youngest to the oldest: an operation is
+always younger than the operands it was given, so when its turn comes, all that flows into it
+has arrived (reverse accumulation; Griewank and Walther 2008, section 3.2).
+
+The rules see plain arrays, which is fast. With `create_graph=True` they see Tensors instead,
+so that the gradient leaves nodes behind as well, and can be differentiated again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ContextDecorator
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tinygrad_lite.primitive import Primitive
+    from tinygrad_lite.tensor import Tensor
+
+clock = itertools.count(1)
+"""Numbers nodes and in-place writes in the order in which they happen."""
+
+
+RECORD, ANOMALY, LINES, REGION = 1, 2, 4, 8
+
+
+class Modes(threading.local):
+    """The switches of the tape; each thread has its own."""
+
+    flags = RECORD
+    region: Any = None  # the checkpoint whose nodes are being recorded
+
+
+modes = Modes()
+
+
+class _Switch(ContextDecorator):
+    """Set or clear one of the flags within a `with` block or a decorated function."""
+
+    flag = RECORD
+    on = True
+
+    def __enter__(self) -> None:
+        if not hasattr(self, "before"):
+            self.before: list[int] = []
+        self.before.append(modes.flags)
+        modes.flags = modes.flags | self.flag if self.on else modes.flags & ~self.flag
+
+    def __exit__(self, *exc: object) -> None:
+        modes.flags = self.before.pop()
+
+
+class no_grad(_Switch):
+    """Record nothing: results inside the block do not require a gradient.
+
+    >>> import tinygrad_lite as tl
+    >>> x = tl.tensor([1.0, 2.0], requires_grad=True)
+    >>> with tl.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
+
+    on = False
+
+
+class enable_grad(_Switch):
+    """Record again, inside a `no_grad` block."""
+
+
+class set_grad_enabled(_Switch):
+    """Record or not, as `enabled` says.
+
+    >>> import tinygrad_lite as tl
+    >>> with tl.set_grad_enabled(False):
+    ...     tl.is_grad_enabled()
+    False
+    """
+
+    def __init__(self, enabled: bool) -> None:
+        self.on = bool(enabled)
+
+
+class detect_anomaly(_Switch):
+    """Raise where the first NaN or Inf is made, forward or backward, naming your line.
+
+    Every result is examined, so use it to find a fault and not for a long training.
+
+    >>> import tinygrad_lite as tl
+    >>> with tl.detect_anomaly():
+    ...     tl.log(tl.tensor([-1.0]))
+    Traceback (most recent call last):
+    tinygrad_lite.autograd.AnomalyError: log made the first NaN or Inf ...
+    """
+
+    flag = ANOMALY
+
+
+class record_lines(_Switch):
+    """Remember the line of your program that made each node; errors in backward then name it.
+
+    Costs about a third of a microsecond an operation.
+    """
+
+    flag = LINES
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are being recorded in this thread."""
+    return bool(modes.flags & RECORD)
+
+
+class GradientError(RuntimeError):
+    """A gradient could not be made; the message names the operation and the way out."""
+
+
+class AnomalyError(GradientError):
+    """`detect_anomaly` met a NaN or an Inf."""
+
+
+class Node:
+    """One recorded operation.
+
+    op       the primitive, with its gradient rules
+    number   its age: a node is younger (has a larger number) than its parents
+    parents  for each operand where its gradient goes on: a Node, a leaf Tensor, or None
+    saved    for each operand the values its rule reads; None when backward has freed them
+    cells    the write stamps of the saved Tensors, to see whether one was changed since
+    shape, dtype  of the result, which its gradient shares; None for several results
+    """
+
+    __slots__ = ("cells", "dtype", "hooks", "line", "number", "op", "parents", "saved", "shape")
+
+    def __init__(self, op: Primitive, parents: Sequence, saved: Any, cells: Any, result: Any) -> None:
+        self.op = op
+        self.number = next(clock)
+        self.parents = parents
+        self.saved = saved
+        self.cells = cells
+        self.shape = result.shape
+        self.dtype = result.dtype
+        self.hooks = self.line = None
+        if modes.flags > RECORD:
+            if modes.flags & (LINES | ANOMALY):
+                self.line = user_line()
+            if modes.flags & REGION:
+                modes.region.add(self)
+
+    def __repr__(self) -> str:
+        return f"<Node {self.number}: {self.op.name} -> {self.shape}>"
+
+
+class Several(dict):
+    """The gradient of an operation with several results: from the place of a result to its gradient.
+
+    likes: the shape and dtype of every result, for those that received no gradient.
+    """
+
+    shape = dtype = None
+
+    def __init__(self, gradients: dict, likes: list) -> None:
+        super().__init__(gradients)
+        self.likes = likes
+
+    def __add__(self, other: Several) -> Several:
+        total = Several(self, self.likes)
+        for place, g in other.items():
+            total[place] = total[place] + g if place in total else g
+        return total
+
+    def every(self) -> list:
+        """A gradient for each result, zeros where none arrived."""
+        return [self[k] if k in self else np.zeros(*like) for k, like in enumerate(self.likes)]
+
+
+def user_line() -> str:
+    """The innermost line on the stack that is not the library's own: 'file.py:12, in train'."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "tinygrad_lite":
+        frame = frame.f_back
+    code = frame.f_code
+    return f"{Path(code.co_filename).name}:{frame.f_lineno}, in {code.co_name}"
+
+
+# ---------------------------------------------------------------------------------- walking
+
+
+def youngest_first(roots: Iterable[Any]) -> list[Node]:
+    """All nodes that `roots` were computed from, each after every node that used it."""
+    seen = set(roots)
+    stack = [root for root in seen if type(root) is Node]
+    nodes = []
+    while stack:
+        node = stack.pop()
+        nodes.append(node)
+        for parent in node.parents:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                if type(parent) is Node:
+                    stack.append(parent)
+    nodes.sort(key=attrgetter("number"), reverse=True)
+    return nodes
+
+
+def leads_to(targets: set, nodes: list[Node]) -> set:
+    """The nodes among `nodes` (youngest first) whose gradient reaches one of `targets`."""
+    needed = set(targets)
+    for node in reversed(nodes):
+        if not needed.isdisjoint(node.parents):
+            needed.add(node)
+    return needed
+
+
+def sweep(
+    seeds: dict[Any, Any], targets: set | None = None, retain_graph: bool = False, create_graph: bool = False
+) -> dict[Any, Any]:
+    """Carry gradients from `seeds` (node or leaf -> gradient) down to the leaves, or to `targets`.
+
+    Returns leaf (or target) -> gradient: arrays, or Tensors with `create_graph`.
+    """
+    nodes = youngest_first(seeds)
+    needed = None if targets is None else leads_to(targets, nodes)
+    grads = dict(seeds)
+    anomaly = modes.flags & ANOMALY
+    summed = set()  # parents whose gradient is an array of our own making: safe to add to in place
+    for node in nodes:
+        if needed is not None and node not in needed:
+            grads.pop(node, None)
+            continue
+        kept = targets is not None and node in targets
+        g = grads.get(node) if kept else grads.pop(node, None)
+        if g is None:
+            continue
+        if node.hooks is not None:
+            g = run_hooks(node.hooks, g)
+            if kept:
+                grads[node] = g
+        op, saved = node.op, node.saved
+        if saved is None or node.cells:
+            check_saved(node)
+        try:
+            if create_graph:
+                saved = op.lift(node)
+            if op.joint is not None:
+                contributions = op.joint.pull(g, saved)
+            else:
+                contributions = [
+                    None if parent is None or (needed is not None and parent not in needed) else pull(g, saved)
+                    for parent, pull in zip(node.parents, op.pulls)
+                ]
+        except GradientError:
+            raise
+        except Exception as error:
+            raise failure(error, node, g) from error
+        for parent, contribution in zip(node.parents, contributions):
+            if contribution is None or parent is None:
+                continue
+            if contribution.shape != parent.shape or contribution.dtype != parent.dtype:
+                contribution = fit(contribution, parent, node)
+            if anomaly:
+                check_backward(contribution, node)
+            before = grads.get(parent)
+            if before is None:
+                grads[parent] = contribution
+            elif parent in summed:
+                before += contribution
+            else:
+                total = grads[parent] = before + contribution
+                if type(total) is np.ndarray:
+                    summed.add(parent)
+        if not retain_graph and saved:
+            node.saved = None
+    return grads
+
+
+def check_saved(node: Node) -> None:
+    """Raise where the saved values are gone, or are no longer those of the forward pass."""
+    if node.saved is None:
+        raise GradientError(
+            f"{node.op.name}: backward through this graph a second time{at(node)}. Its saved values were "
+            "freed by the first backward; pass retain_graph=True to the first one, or run forward again."
+        )
+    for cell in node.cells:
+        if cell is not None and cell[0] > node.number:
+            raise GradientError(
+                f"{node.op.name}: a tensor that its gradient needs was changed in place after the forward "
+                f"pass{at(node)}. Write to a copy (t.clone()), or change it after backward."
+            )
+
+
+def failure(error: Exception, node: Node, g: Any) -> GradientError:
+    return GradientError(
+        f"{node.op.name}: its gradient rule failed{at(node)} on an upstream gradient of shape "
+        f"{getattr(g, 'shape', None)}: {type(error).__name__}: {error}"
+    )
+
+
+def at(node: Node) -> str:
+    """' (made at file.py:12, in f)' where lines are recorded."""
+    return f" (made at {node.line})" if node.line else ""
+
+
+def fit(g: Any, parent: Any, node: Node) -> Any:
+    """Bring the gradient of a broadcast or promoted operand back to the operand's shape and dtype."""
+    if parent.shape is None:
+        return g
+    if g.shape != parent.shape:
+        try:
+            g = unbroadcast(g, parent.shape)
+        except ValueError:
+            raise GradientError(
+                f"{node.op.name}: a gradient rule gave shape {g.shape} for an operand "
+                f"of shape {parent.shape}{at(node)}; a rule returns the operand's shape, or one it broadcasts to"
+            ) from None
+    return g if g.dtype == parent.dtype else g.astype(parent.dtype)
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum `g` over the axes along which an operand of `shape` was broadcast.
+
+    A value used n times by broadcasting receives the sum of its n gradients.
+    """
+    extra = g.ndim - len(shape)
+    axes = tuple(i for i, n in enumerate(g.shape) if i < extra or (shape[i - extra] == 1 and n != 1))
+    return np.reshape(np.sum(g, axis=axes), shape)
+
+
+def run_hooks(hooks: list, g: Any) -> Any:
+    """Hand the gradient, as a Tensor, to each hook; what a hook returns takes its place."""
+    from tinygrad_lite.tensor import Tensor, wrap
+
+    was_tensor = isinstance(g, Tensor)
+    t = g if was_tensor else wrap(np.asarray(g))
+    for hook in hooks:
+        answer = hook(t)
+        t = t if answer is None else answer
+    return t if was_tensor else t._array
+
+
+def check_backward(g: Any, node: Node) -> None:
+    arrays = g.values() if isinstance(g, Several) else (g,)
+    if not all(np.isfinite(getattr(a, "_array", a)).all() for a in arrays):
+        raise AnomalyError(f"the gradient of {node.op.name} made the first NaN or Inf{at(node)}")
+
+
+# ------------------------------------------------------------------------------ what users call
+
+
+def seed(output: Tensor, gradient: Any, create_graph: bool, asked_by: str) -> Any:
+    """The gradient to start from at `output`, checked, as an array (or Tensor with `create_graph`)."""
+    from tinygrad_lite.tensor import Tensor, wrap
+
+    if not output.requires_grad:
+        raise GradientError(
+            f"{asked_by}: the output does not require grad and has no graph. Make an input with "
+            "requires_grad=True, and compute outside no_grad() and without detach()."
+        )
+    if gradient is None:
+        if output.size != 1:
+            raise GradientError(
+                f"{asked_by}: a gradient can start without an argument only at a single number, and this "
+                f"output has shape {output.shape}. Reduce it (output.sum()), or pass the upstream gradient."
+            )
+        gradient = wrap(np.ones(output.shape, output.dtype))
+    if not isinstance(gradient, Tensor):
+        gradient = wrap(np.asarray(gradient, output.dtype))
+    if gradient.shape != output.shape:
+        raise GradientError(
+            f"{asked_by}: the upstream gradient has shape {gradient.shape}, the output {output.shape}; "
+            "they must be the same"
+        )
+    if gradient.dtype != output.dtype:
+        gradient = gradient.astype(output.dtype)
+    return gradient if create_graph else gradient._array
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    gradients: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+) -> None:
+    """Add the gradient of `tensors` to the `.grad` of every leaf that they were computed from.
+
+    tensors: one Tensor or several. gradients: the upstream gradient of each, of the same shape; None
+    for a single number. retain_graph: keep the saved values for another backward (default: as
+    `create_graph`). create_graph: record the gradient itself, for higher orders.
+
+    Raises GradientError where there is no graph, shapes differ, saved values were freed or changed.
+
+    >>> import tinygrad_lite as tl
+    >>> x = tl.tensor([1.0, 2.0], requires_grad=True)
+    >>> tl.autograd.backward((x * x).sum())
+    >>> x.grad
+    tensor([2., 4.])
+    """
+    from tinygrad_lite.tensor import Tensor
+
+    if isinstance(tensors, Tensor):
+        tensors, gradients = [tensors], [gradients]
+    found = sweep(
+        _seeds(tensors, gradients, create_graph, "backward"),
+        None,
+        create_graph if retain_graph is None else retain_graph,
+        create_graph,
+    )
+    for leaf in list(found):
+        g = found.pop(leaf)
+        if type(leaf) is Node:
+            continue
+        accumulate(leaf, g)
+
+
+def _seeds(tensors: Sequence, gradients: Any, create_graph: bool, asked_by: str) -> dict:
+    gradients = [None] * len(tensors) if gradients is None else gradients
+    if len(gradients) != len(tensors):
+        raise GradientError(f"{asked_by}: {len(tensors)} outputs and {len(gradients)} upstream gradients")
+    seeds: dict[Any, Any] = {}
+    for tensor, gradient in zip(tensors, gradients):
+        g = seed(tensor, gradient, create_graph, asked_by)
+        edge = tensor._source()
+        seeds[edge] = seeds[edge] + g if edge in seeds else g
+    return seeds
+
+
+def accumulate(leaf: Tensor, g: Any) -> None:
+    """Add `g` to `leaf.grad`; an array that something else may hold is copied first."""
+    from tinygrad_lite.tensor import Tensor, wrap
+
+    if leaf._hooks:
+        g = run_hooks(leaf._hooks, g)
+    if isinstance(g, Tensor):
+        leaf.grad = g if leaf.grad is None else leaf.grad + g
+    elif leaf.grad is not None:
+        with no_grad():
+            leaf.grad += g
+    elif type(g) is np.ndarray and g.base is None and sys.getrefcount(g) <= 3:
+        leaf.grad = wrap(g)
+    else:
+        leaf.grad = wrap(np.array(g))
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> Any:
+    """The gradient of `outputs` with respect to `inputs`, returned; no `.grad` is touched.
+
+    Arguments as in `backward`. Returns a Tensor for a single input, else a tuple, one for each
+    input, of its shape and dtype; None for an unused one with `allow_unused`.
+
+    Raises GradientError if an input does not require a gradient or was not used.
+
+    >>> import tinygrad_lite as tl
+    >>> x = tl.tensor(3.0, requires_grad=True)
+    >>> slope = tl.grad(x**3, x, create_graph=True)
+    >>> slope, tl.grad(slope, x)
+    (tensor(27., grad_fn=<multiply>), tensor(18.))
+    """
+    from tinygrad_lite.tensor import Tensor, wrap
+
+    single = isinstance(inputs, Tensor)
+    inputs = [inputs] if single else list(inputs)
+    if isinstance(outputs, Tensor):
+        outputs, grad_outputs = [outputs], [grad_outputs]
+    for k, x in enumerate(inputs):
+        if not x.requires_grad:
+            raise GradientError(f"grad: input {k} does not require grad; make it with requires_grad=True")
+    targets = [x._source() for x in inputs]
+    found = sweep(
+        _seeds(outputs, grad_outputs, create_graph, "grad"),
+        set(targets),
+        create_graph if retain_graph is None else retain_graph,
+        create_graph,
+    )
+    answer: list[Tensor | None] = []
+    for k, (x, target) in enumerate(zip(inputs, targets)):
+        g = found.get(target)
+        if g is None and not allow_unused:
+            raise GradientError(
+                f"grad: input {k} was not used to compute the outputs. Pass allow_unused=True to get None for it."
+            )
+        if g is not None and x._hooks:
+            g = run_hooks(x._hooks, g)
+        answer.append(g if g is None or isinstance(g, Tensor) else wrap(np.array(g)))
+    return answer[0] if single else tuple(answer)

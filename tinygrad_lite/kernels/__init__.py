@@ -1,0 +1,1 @@
+"""Kernels: how fast; the only place that imports numba."""

@@ -1,0 +1,1 @@
+from tinygrad_lite.ops import numpy_protocol

@@ -1,0 +1,409 @@
+"""Primitive: a value and its gradient rules, and how calling one records itself on the tape.
+
+    @primitive
+    def tanh(x: Array) -> Tensor:
+        return np.tanh(x)
+
+    @tanh.gradient
+    def tanh_x(g, out):                  # d tanh(x) / dx = 1 - tanh(x)^2
+        return g * (1 - out * out)
+
+The value is computed on arrays. A rule is named after the operation and the operand. It is given
+the upstream gradient `g`, then whatever else it names (see `Rule`), and only what the rules name
+is saved. A rule is written in NumPy and operators, so that it computes on arrays and, for higher
+orders, on Tensors, where it records itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import namedtuple
+from collections.abc import Callable, Sequence
+from functools import wraps
+from operator import itemgetter
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+
+import numpy as np
+
+from tinygrad_lite.autograd import ANOMALY, RECORD, AnomalyError, Node, Several, modes, user_line
+from tinygrad_lite.tensor import Array, Tensor, new, to_array, wrap
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+registry: dict[str, Any] = {}
+"""Every operation by its name: primitives, and functions composed of them."""
+
+SYNONYMS = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "input": "x", "self": "x", "other": "y", "a": "x"}
+"""PyTorch's and NumPy's words for parameters that have another name here."""
+
+NUMBERS = (float, int, bool, type(None))
+"""Operands that take the dtype of the others (NumPy 2 calls Python numbers weak), or that are left out."""
+
+
+class Rule:
+    """A gradient rule, and where the values that it names are found.
+
+    After the upstream gradient (one for each differentiable result) a rule may name
+      <operand>, <parameter>    as in the value's own signature
+      out, or a result's name   what the value returned
+      <operand>_shape           the shape of an operand whose values aren't needed
+      shapes, needs             for all operands: the shape; whether the gradient is wanted
+    """
+
+    def __init__(self, function: Callable, op: Primitive) -> None:
+        names = list(inspect.signature(function).parameters)[len(op.smooth) :]
+        self.slots = slots = [op.slot(name, function.__name__) for name in names]
+        self.pull: Callable[[Any, Sequence], Any]  # from the upstream gradient and the saved values
+        if op.results is not None:
+            self.pull = lambda g, saved: function(*g.every(), *[saved[s] for s in slots])
+        elif not slots:
+            self.pull = lambda g, saved: function(g)
+        elif len(slots) == 1:
+            slot = slots[0]
+            self.pull = lambda g, saved: function(g, saved[slot])
+        else:
+            take = itemgetter(*slots)
+            self.pull = lambda g, saved: function(g, *take(saved))
+
+
+class Primitive(Generic[P, R]):
+    """An operation with gradient rules; make one with `@primitive`."""
+
+    def __init__(self, value: Callable[P, R], outputs: str, discrete: str) -> None:
+        self.value = value
+        self.name = value.__name__.rstrip("_")
+        self.__name__, self.__doc__, self.__module__ = self.name, value.__doc__, value.__module__
+        self.__wrapped__ = value  # for inspect.signature, help() and doctest
+        parameters = inspect.signature(value).parameters.values()
+        operands = [p.name for p in parameters if str(p.annotation).startswith("Array")]
+        self.names = [p.name for p in parameters]
+        self.operands = operands
+        self.arity = len(operands)
+        self.variadic = next(iter(parameters)).annotation == "Arrays"
+        self.defaults = {p.name: p.default for p in parameters}
+        self.parameters = len(self.names) > len(operands) or self.variadic
+        self.plain = not self.parameters
+        # Slots: where operands, parameters, results and special values stand in a node's saved values.
+        self.outputs = outputs.split()
+        self.smooth = [k for k, name in enumerate(self.outputs) if name not in discrete.split()]
+        self.results: Any = namedtuple(self.name, self.outputs) if len(self.outputs) > 1 else None  # type: ignore
+        self.first_result = len(self.names)
+        self.first_special = self.first_result + len(self.outputs)
+        self.slot_names = [*operands, *(n for n in self.names if n not in operands), *self.outputs]
+        self.specials: list[str] = []
+        self.rules: list[Rule | None] = [None] * self.arity
+        self.pulls: list[Callable | None] = [None] * self.arity
+        self.joint: Rule | None = None
+        self.ruled = 0  # a bit for each operand that has a rule
+        self.plans: dict[int, tuple] = {}
+        self.rereads: set[int] = set()
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    # ------------------------------------------------------------------------- declaring rules
+
+    def gradient(self, rule: Callable) -> Callable:
+        """Register the gradient rule of one operand; its name is '<operation>_<operand>'."""
+        operand = rule.__name__.removeprefix(self.name + "_")
+        if operand not in self.operands or self.variadic:
+            wanted = " or ".join(f"{self.name}_{name}" for name in self.operands)
+            raise TypeError(f"{self.name}: the rule {rule.__name__!r} names no operand; call it {wanted}")
+        k = self.operands.index(operand)
+        self.rules[k] = made = Rule(rule, self)
+        self.pulls[k] = made.pull
+        self.ruled |= 1 << k
+        return rule
+
+    def gradients(self, rule: Callable) -> Callable:
+        """Register one rule for all operands: it returns their gradients in order, None where not needed."""
+        self.joint = Rule(rule, self)
+        self.ruled = -1
+        return rule
+
+    def slot(self, name: str, rule: str) -> int:
+        """Where the value called `name` stands among operands, parameters, results and specials."""
+        if name not in self.slot_names:
+            specials = ["shapes", "needs", *(f"{operand}_shape" for operand in self.operands)]
+            if name not in specials:
+                raise TypeError(f"{self.name}: the rule {rule} reads {name!r}, which is none of {self.slot_names}")
+            self.slot_names.append(name)
+            self.specials.append(name)
+            self.plain = False
+        return self.slot_names.index(name)
+
+    def special(self, name: str, arrays: Sequence, mask: int) -> Any:
+        """The value of a name that is neither operand, parameter nor result."""
+        if name == "shapes":
+            return [np.shape(a) for a in arrays]
+        if name == "needs":
+            return [bool(mask >> k & 1) for k in range(len(arrays))]
+        return np.shape(arrays[self.operands.index(name.removesuffix("_shape"))])
+
+    def plan(self, mask: int) -> tuple:
+        """Which slots the rules of the operands in `mask` leave unread, and which operands they read."""
+        rules = [self.joint] if self.joint else [self.rules[k] for k in range(self.arity) if mask >> k & 1]
+        read = {s for rule in rules if rule is not None for s in rule.slots}
+        if self.results is None and self.first_result in read:
+            self.rereads.add(mask)
+        self.plans[mask] = plan = (
+            [s for s in range(self.first_special) if s not in read],
+            sorted(s for s in read if s < self.arity),
+        )
+        return plan
+
+    # -------------------------------------------------------------------------------- calling
+
+    def __call__(self, *args: P.args, **params: P.kwargs) -> R:
+        operands: Sequence[Any] = args
+        if params or self.parameters or len(args) != self.arity:
+            operands, params = self.bind(args, params)  # type: ignore[assignment]
+        arrays: list[Any] = []
+        parents: list[Any] = []  # where the gradient of each operand goes on, if anywhere
+        mask, bit, numbers_only = 0, 1, True
+        for a in operands:
+            parent = None
+            if isinstance(a, Tensor):
+                arrays.append(a._array)
+                numbers_only = False
+                if a._requires_grad and self.ruled & bit:
+                    mask |= bit
+                    parent = a if a._edge is None else a._edge
+            elif type(a) in NUMBERS:
+                arrays.append(a)
+            else:
+                arrays.append(to_array(a))
+                numbers_only = False
+            parents.append(parent)
+            bit += bit
+        if numbers_only:
+            arrays = [a if a is None else to_array(a) for a in arrays]
+        try:
+            out: Any = self.value(*arrays) if self.plain else self.compute(arrays, params)  # type: ignore
+        except Exception as error:
+            raise explained(error, self.name, arrays) from error
+        flags = modes.flags
+        if flags & ANOMALY:
+            check_forward(self.name, arrays, out)
+        recording = mask and flags & RECORD
+        if self.results is not None:
+            tensors = [wrap(np.asarray(a)) for a in out]
+            if recording:
+                self.record_several(operands, parents, arrays, params, tensors, mask)
+            return self.results(*tensors)
+        if type(out) is not np.ndarray:
+            out = np.asarray(out)
+        t = new(Tensor)
+        t._array = out
+        if out.base is not None:
+            share_memory(t, operands)
+        if recording:
+            saved, cells = self.save(operands, arrays, params, (out,), mask)
+            if mask in self.rereads:  # a rule reads the result
+                t._cell = t._cell or [0]
+                cells.append(t._cell)
+            t._requires_grad = True
+            t._edge = Node(self, parents, saved, cells, out)
+        return cast(R, t)
+
+    def compute(self, arrays: list, params: dict) -> Any:
+        return self.value(arrays, **params) if self.variadic else self.value(*arrays, **params)  # type: ignore
+
+    def save(self, operands: Sequence, arrays: list, params: dict, results: Sequence, mask: int) -> tuple[list, list]:
+        """What the rules of the operands in `mask` will read, and the stamps of the memory it lies in."""
+        unread, watched = self.plans.get(mask) or self.plan(mask)
+        cells: list = []
+        for k in watched if not self.variadic else range(len(arrays) if watched else 0):
+            a = operands[k]
+            if isinstance(a, Tensor) and not a._shared:
+                cell = a._cell
+                if cell is None:
+                    a._cell = cell = [0]
+                cells.append(cell)
+            else:
+                cells.append(None)
+                if isinstance(arrays[k], np.ndarray):  # somebody else may write to it
+                    arrays[k] = arrays[k].copy()
+        saved = [arrays] if self.variadic else arrays
+        if self.plain:
+            saved += results
+        else:
+            saved = [*saved, *params.values(), *results, *(self.special(n, arrays, mask) for n in self.specials)]
+        for s in unread:
+            saved[s] = None
+        return saved, cells
+
+    def record_several(
+        self, operands: Sequence, parents: list, arrays: list, params: dict, tensors: list[Tensor], mask: int
+    ) -> None:
+        """Record an operation with several results; each differentiable one selects its part of the gradient."""
+        saved, cells = self.save(operands, arrays, params, [t._array for t in tensors], mask)
+        smooth = [tensors[k] for k in self.smooth]
+        likes = [(t.shape, t.dtype) for t in smooth]
+        node = Node(self, parents, [*saved, likes], cells, Several)
+        for place, t in enumerate(smooth):
+            t._requires_grad = True
+            t._edge = Node(select, [node], [None, place, likes, None], [], t)
+
+    def on(self, *args: Any, **params: Any) -> Any:
+        """The operation inside a gradient rule: on arrays it gives arrays, on Tensors it records a Tensor."""
+        operands, params = self.bind(args, params)
+        if any(isinstance(a, Tensor) for a in operands):
+            return self(*args, **params)
+        return self.compute(list(operands), params)
+
+    def bind(self, args: Sequence, params: dict) -> tuple[Sequence, dict]:
+        """Sort the arguments of a call into operands and parameters, in order and with the defaults."""
+        if len(args) > len(self.names):
+            raise TypeError(f"{self.name}: got {len(args)} arguments, but takes {', '.join(self.names)}")
+        given = dict(zip(self.names, args))
+        for name, value in params.items():
+            name = name if name in self.names else SYNONYMS.get(name, name)
+            if name not in self.names or name in given:
+                what = "got two values for" if name in given else "has no argument"
+                raise TypeError(f"{self.name}: {what} {name!r}; it takes {', '.join(self.names)}")
+            given[name] = value
+        given = self.defaults | given
+        operands = [given.pop(name) for name in self.operands]
+        if self.variadic:
+            operands = list(operands[0])
+        if inspect.Parameter.empty in given.values() or any(a is inspect.Parameter.empty for a in operands):
+            raise TypeError(f"{self.name}: an argument is missing; it takes {', '.join(self.names)}")
+        return operands, given
+
+    # --------------------------------------------------------------------------- higher orders
+
+    def lift(self, node: Node) -> list:
+        """The saved values of `node` as Tensors that remember how they were made."""
+        saved = list(node.saved or ())
+        cells = iter(node.cells or ())
+        mask = sum(1 << k for k, parent in enumerate(node.parents) if parent is not None)
+        watched = self.plans[mask][1]
+        if self.variadic and watched:
+            saved[0] = [remembering(a, parent, next(cells)) for a, parent in zip(saved[0], node.parents)]
+        else:
+            for k in watched:
+                saved[k] = remembering(saved[k], node.parents[k], next(cells))
+        for k in range(len(self.outputs)):
+            out = saved[self.first_result + k]
+            if out is not None and self.results is None:
+                saved[self.first_result] = remembering(out, node, next(cells))
+            elif out is not None and k in self.smooth:
+                place = self.smooth.index(k)
+                part = Node(select, [node], [None, place, saved[-1], None], None, out)
+                saved[self.first_result + k] = remembering(out, part, None)
+        return saved
+
+
+def remembering(array: Any, edge: Any, cell: list | None) -> Any:
+    """A Tensor on a saved array, whose gradient goes on to `edge`; constants stay as they are."""
+    if edge is None:
+        return array
+    t = wrap(array)
+    t._requires_grad, t._edge, t._cell = True, edge, cell
+    return t
+
+
+def share_memory(t: Tensor, operands: Sequence) -> None:
+    """Where a result is a view of an operand, a write to either must be seen through both."""
+    base = t._array.base
+    for a in operands:
+        if isinstance(a, Tensor):
+            if base is a._array or base is a._array.base:
+                t._share_memory_with(a)
+        elif isinstance(a, np.ndarray) and (base is a or base is a.base):
+            t._shared = True
+
+
+def explained(error: Exception, name: str, arrays: Sequence) -> Exception:
+    """The error again, with the operation and what it was given in front."""
+    given = ", ".join(
+        "None" if a is None else f"{np.asarray(a).dtype}{list(np.shape(a))}" for a in arrays if not isinstance(a, list)
+    )
+    text = str(error)
+    text = text if text.startswith(f"{name}:") else f"{name}: {text}"
+    kind = type(error)
+    if kind not in (ValueError, TypeError, IndexError, RuntimeError, NotImplementedError, ZeroDivisionError):
+        kind = next((k for k in (IndexError, ValueError, TypeError) if isinstance(error, k)), RuntimeError)
+    return kind(f"{text} (operands: {given})")
+
+
+def check_forward(name: str, arrays: Sequence, out: Any) -> None:
+    """Raise for a NaN or Inf that was made here, and not handed in."""
+
+    def finite(a: Any) -> bool:
+        return all(map(finite, a)) if isinstance(a, (list, tuple)) else a is None or bool(np.isfinite(a).all())
+
+    if finite(arrays) and not finite(out):
+        raise AnomalyError(f"{name} made the first NaN or Inf, at {user_line()}")
+
+
+@overload
+def primitive(value: Callable[P, R]) -> Primitive[P, R]: ...
+@overload
+def primitive(
+    *, outputs: str = "out", discrete: str = "", public: bool = True
+) -> Callable[[Callable[P, R]], Primitive[P, R]]: ...
+def primitive(value: Any = None, *, outputs: str = "out", discrete: str = "", public: bool = True) -> Any:
+    """Make an operation of a function on arrays; give it gradient rules with `@<operation>.gradient`.
+
+    value     the function. Its parameters annotated `Array` are operands, one annotated `Arrays` (the
+              first) is a sequence of them, the rest are parameters. It returns a new array or a view,
+              never an operand itself
+    outputs   the names of the results, where there are several; they come as a named tuple
+    discrete  those of them that have no gradient, such as indices
+    public    whether it is listed in docs/OPS.md
+
+    A rule for an operand may be left out: no gradient flows there, as for an index.
+
+    A straight-through estimator (Bengio et al. 2013, arXiv:1308.3432) rounds, and passes the gradient on:
+
+    >>> import numpy as np
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite import Array, Tensor, primitive
+    >>> @primitive(public=False)
+    ... def hard_round(x: Array) -> Tensor:
+    ...     return np.round(x)
+    >>> @hard_round.gradient
+    ... def hard_round_x(g):
+    ...     return g
+    >>> x = tl.tensor([0.2, 1.7], requires_grad=True)
+    >>> hard_round(x).sum().backward()
+    >>> x.grad
+    tensor([1., 1.])
+    """
+
+    def make(value: Callable[P, R]) -> Primitive[P, R]:
+        op = Primitive(value, outputs, discrete)
+        if public:
+            registry[op.name] = op
+        return op
+
+    return make if value is None else make(value)
+
+
+def composed(function: Callable[P, R]) -> Callable[P, R]:
+    """List a function that is made of primitives, and let it take PyTorch's `dim` for `axis` and the like."""
+    names = list(inspect.signature(function).parameters)
+
+    @wraps(function)
+    def call(*args: P.args, **params: P.kwargs) -> R:
+        if params:
+            for name in [n for n in params if n not in names and SYNONYMS.get(n) in names]:
+                params[SYNONYMS[name]] = params.pop(name)
+        return function(*args, **params)
+
+    registry[function.__name__.rstrip("_")] = call
+    return call
+
+
+@primitive(public=False)
+def select(several: Array, place: int, likes: list) -> Tensor:
+    """One of several results; made by `Primitive.several`, never called."""
+    return several[place]
+
+
+@select.gradient
+def select_several(g, place, likes):
+    return Several({place: g}, likes)
