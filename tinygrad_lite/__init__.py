@@ -1,18 +1,11 @@
 """tinygrad_lite: automatic differentiation on NumPy, exact to any order, that reads in an evening."""
 
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
 from tinygrad_lite import autograd
-from tinygrad_lite.autograd import (
-    AnomalyError,
-    GradientError,
-    backward,
-    detect_anomaly,
-    enable_grad,
-    grad,
-    is_grad_enabled,
-    no_grad,
-    record_lines,
-    set_grad_enabled,
-)
+from tinygrad_lite.autograd import AnomalyError, GradientError, backward, grad
+from tinygrad_lite.modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad, record_lines, set_grad_enabled
 from tinygrad_lite.tensor import Array, Tensor
 from tinygrad_lite.primitive import composed, primitive, registry
 from tinygrad_lite import ops
@@ -32,4 +25,18 @@ from tinygrad_lite.ops.resampling import *
 from tinygrad_lite.ops.networks import *
 from tinygrad_lite.ops.normalization import *
 from tinygrad_lite.ops.losses import *
-from tinygrad_lite.functional import jvp, vjp
+from tinygrad_lite.functional import checkpoint, hessian, hvp, jacobian, jvp, vjp
+
+_LAZY = {"data", "io", "layers", "optim", "testing", "save", "load", "kernels"}
+
+
+def __getattr__(name: str) -> _Any:
+    """`tl.layers`, `tl.optim`, `tl.data`, `tl.testing`, `tl.save`: imported when first used."""
+    if name in ("save", "load"):
+        value = getattr(_import_module("tinygrad_lite.io"), name)
+    elif name in _LAZY:
+        value = _import_module(f"tinygrad_lite.{name}")
+    else:
+        raise AttributeError(f"module 'tinygrad_lite' has no attribute {name!r}")
+    globals()[name] = value
+    return value

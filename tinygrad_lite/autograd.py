@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import itertools
 import sys
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ContextDecorator
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from tinygrad_lite.modes import ANOMALY, LINES, RECORD, REGION, modes, no_grad, user_line
 
 if TYPE_CHECKING:
     from tinygrad_lite.primitive import Primitive
@@ -29,95 +28,6 @@ if TYPE_CHECKING:
 
 clock = itertools.count(1)
 """Numbers nodes and in-place writes in the order in which they happen."""
-
-
-RECORD, ANOMALY, LINES, REGION = 1, 2, 4, 8
-
-
-class Modes(threading.local):
-    """The switches of the tape; each thread has its own."""
-
-    flags = RECORD
-    region: Any = None  # the checkpoint whose nodes are being recorded
-
-
-modes = Modes()
-
-
-class _Switch(ContextDecorator):
-    """Set or clear one of the flags within a `with` block or a decorated function."""
-
-    flag = RECORD
-    on = True
-
-    def __enter__(self) -> None:
-        if not hasattr(self, "before"):
-            self.before: list[int] = []
-        self.before.append(modes.flags)
-        modes.flags = modes.flags | self.flag if self.on else modes.flags & ~self.flag
-
-    def __exit__(self, *exc: object) -> None:
-        modes.flags = self.before.pop()
-
-
-class no_grad(_Switch):
-    """Record nothing: results inside the block do not require a gradient.
-
-    >>> import tinygrad_lite as tl
-    >>> x = tl.tensor([1.0, 2.0], requires_grad=True)
-    >>> with tl.no_grad():
-    ...     y = x * 2
-    >>> y.requires_grad
-    False
-    """
-
-    on = False
-
-
-class enable_grad(_Switch):
-    """Record again, inside a `no_grad` block."""
-
-
-class set_grad_enabled(_Switch):
-    """Record or not, as `enabled` says.
-
-    >>> import tinygrad_lite as tl
-    >>> with tl.set_grad_enabled(False):
-    ...     tl.is_grad_enabled()
-    False
-    """
-
-    def __init__(self, enabled: bool) -> None:
-        self.on = bool(enabled)
-
-
-class detect_anomaly(_Switch):
-    """Raise where the first NaN or Inf is made, forward or backward, naming your line.
-
-    Every result is examined, so use it to find a fault and not for a long training.
-
-    >>> import tinygrad_lite as tl
-    >>> with tl.detect_anomaly():
-    ...     tl.log(tl.tensor([-1.0]))
-    Traceback (most recent call last):
-    tinygrad_lite.autograd.AnomalyError: log made the first NaN or Inf ...
-    """
-
-    flag = ANOMALY
-
-
-class record_lines(_Switch):
-    """Remember the line of your program that made each node; errors in backward then name it.
-
-    Costs about a third of a microsecond an operation.
-    """
-
-    flag = LINES
-
-
-def is_grad_enabled() -> bool:
-    """Whether operations are being recorded in this thread."""
-    return bool(modes.flags & RECORD)
 
 
 class GradientError(RuntimeError):
@@ -134,8 +44,10 @@ class Node:
     op       the primitive, with its gradient rules
     number   its age: a node is younger (has a larger number) than its parents
     parents  for each operand where its gradient goes on: a Node, a leaf Tensor, or None
-    saved    for each operand the values its rule reads; None when backward has freed them
+    saved    the values that its rules read; None when backward has freed them
     cells    the write stamps of the saved Tensors, to see whether one was changed since
+    hooks    called with the gradient of the result
+    line     the user's line that made it, where lines are recorded
     shape, dtype  of the result, which its gradient shares; None for several results
     """
 
@@ -150,11 +62,11 @@ class Node:
         self.shape = result.shape
         self.dtype = result.dtype
         self.hooks = self.line = None
-        if modes.flags > RECORD:
+        if modes.flags & ~RECORD:
             if modes.flags & (LINES | ANOMALY):
                 self.line = user_line()
             if modes.flags & REGION:
-                modes.region.add(self)
+                self.saved = modes.region.defer(self)
 
     def __repr__(self) -> str:
         return f"<Node {self.number}: {self.op.name} -> {self.shape}>"
@@ -181,15 +93,6 @@ class Several(dict):
     def every(self) -> list:
         """A gradient for each result, zeros where none arrived."""
         return [self[k] if k in self else np.zeros(*like) for k, like in enumerate(self.likes)]
-
-
-def user_line() -> str:
-    """The innermost line on the stack that is not the library's own: 'file.py:12, in train'."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "tinygrad_lite":
-        frame = frame.f_back
-    code = frame.f_code
-    return f"{Path(code.co_filename).name}:{frame.f_lineno}, in {code.co_name}"
 
 
 # ---------------------------------------------------------------------------------- walking
@@ -246,8 +149,10 @@ def sweep(
             if kept:
                 grads[node] = g
         op, saved = node.op, node.saved
-        if saved is None or node.cells:
-            check_saved(node)
+        if type(saved) is not list:
+            saved = recall(node)
+        if node.cells:
+            check_unchanged(node)
         try:
             if create_graph:
                 saved = op.lift(node)
@@ -283,13 +188,19 @@ def sweep(
     return grads
 
 
-def check_saved(node: Node) -> None:
-    """Raise where the saved values are gone, or are no longer those of the forward pass."""
+def recall(node: Node) -> list:
+    """The saved values of a node that has none at hand: computed again in a checkpoint, or gone."""
     if node.saved is None:
         raise GradientError(
             f"{node.op.name}: backward through this graph a second time{at(node)}. Its saved values were "
             "freed by the first backward; pass retain_graph=True to the first one, or run forward again."
         )
+    node.saved = node.saved.recompute()
+    return node.saved
+
+
+def check_unchanged(node: Node) -> None:
+    """Raise where a saved value is no longer that of the forward pass."""
     for cell in node.cells:
         if cell is not None and cell[0] > node.number:
             raise GradientError(
@@ -365,22 +276,19 @@ def seed(output: Tensor, gradient: Any, create_graph: bool, asked_by: str) -> An
             f"{asked_by}: the output does not require grad and has no graph. Make an input with "
             "requires_grad=True, and compute outside no_grad() and without detach()."
         )
-    if gradient is None:
-        if output.size != 1:
-            raise GradientError(
-                f"{asked_by}: a gradient can start without an argument only at a single number, and this "
-                f"output has shape {output.shape}. Reduce it (output.sum()), or pass the upstream gradient."
-            )
-        gradient = wrap(np.ones(output.shape, output.dtype))
+    if gradient is None and output.size != 1:
+        raise GradientError(
+            f"{asked_by}: a gradient can start without an argument only at a single number, and this "
+            f"output has shape {output.shape}. Reduce it (output.sum()), or pass the upstream gradient."
+        )
     if not isinstance(gradient, Tensor):
-        gradient = wrap(np.asarray(gradient, output.dtype))
+        gradient = wrap(np.ones(output.shape) if gradient is None else np.asarray(gradient))
     if gradient.shape != output.shape:
         raise GradientError(
             f"{asked_by}: the upstream gradient has shape {gradient.shape}, the output {output.shape}; "
             "they must be the same"
         )
-    if gradient.dtype != output.dtype:
-        gradient = gradient.astype(output.dtype)
+    gradient = gradient.astype(output.dtype)
     return gradient if create_graph else gradient._array
 
 
@@ -408,17 +316,10 @@ def backward(
 
     if isinstance(tensors, Tensor):
         tensors, gradients = [tensors], [gradients]
-    found = sweep(
-        _seeds(tensors, gradients, create_graph, "backward"),
-        None,
-        create_graph if retain_graph is None else retain_graph,
-        create_graph,
-    )
+    keep = create_graph if retain_graph is None else retain_graph
+    found = sweep(_seeds(tensors, gradients, create_graph, "backward"), None, keep, create_graph)
     for leaf in list(found):
-        g = found.pop(leaf)
-        if type(leaf) is Node:
-            continue
-        accumulate(leaf, g)
+        accumulate(leaf, found.pop(leaf))
 
 
 def _seeds(tensors: Sequence, gradients: Any, create_graph: bool, asked_by: str) -> dict:
@@ -481,12 +382,8 @@ def grad(
         if not x.requires_grad:
             raise GradientError(f"grad: input {k} does not require grad; make it with requires_grad=True")
     targets = [x._source() for x in inputs]
-    found = sweep(
-        _seeds(outputs, grad_outputs, create_graph, "grad"),
-        set(targets),
-        create_graph if retain_graph is None else retain_graph,
-        create_graph,
-    )
+    keep = create_graph if retain_graph is None else retain_graph
+    found = sweep(_seeds(outputs, grad_outputs, create_graph, "grad"), set(targets), keep, create_graph)
     answer: list[Tensor | None] = []
     for k, (x, target) in enumerate(zip(inputs, targets)):
         g = found.get(target)

@@ -6,13 +6,14 @@ A method is the function of the same name with the Tensor as its first argument:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 import tinygrad_lite as tl
-from tinygrad_lite.autograd import RECORD, GradientError, modes, no_grad
+from tinygrad_lite.autograd import GradientError
+from tinygrad_lite.modes import RECORD, modes, no_grad
 
 if TYPE_CHECKING:
     from tinygrad_lite.tensor import Tensor
@@ -63,6 +64,8 @@ def in_place(name: str) -> Callable[..., Tensor]:
 
 class Methods:
     """The operators and methods of a Tensor; see tensor.py for what it is."""
+
+    _array: np.ndarray
 
     def __add__(self, other: Any) -> Tensor:
         return cast("Tensor", tl.add(self, other))
@@ -137,6 +140,50 @@ class Methods:
         else:
             array = me._writable("setitem")
             array[tl.ops.indexing.plain_index(index)] = tl.as_tensor(value)._array
+
+    # Python
+
+    def item(self) -> float | int | bool:
+        """The value of a single element, as a Python number."""
+        if self._array.size != 1:
+            raise ValueError(f"item: only a single element can become a number, this tensor is {self._array.shape}")
+        return self._array.item()
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers."""
+        return self._array.tolist()
+
+    def __len__(self) -> int:
+        if self._array.ndim == 0:
+            raise TypeError("len: a 0-d tensor has no length")
+        return len(self._array)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self._array.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        if self._array.size != 1:
+            raise ValueError(
+                f"bool: the truth of a tensor of shape {self._array.shape} is ambiguous; use t.any() or t.all()"
+            )
+        return bool(self._array)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        return self._array.__index__()
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self._array == np.asarray(value)).any())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self._array.size == 1 else format(str(self), spec)
 
     # Elementwise
     abs, sign, exp, exp2, expm1 = method("abs"), method("sign"), method("exp"), method("exp2"), method("expm1")

@@ -25,7 +25,8 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import numpy as np
 
-from tinygrad_lite.autograd import ANOMALY, RECORD, AnomalyError, Node, Several, modes, user_line
+from tinygrad_lite.autograd import AnomalyError, Node, Several
+from tinygrad_lite.modes import ANOMALY, RECORD, modes, user_line
 from tinygrad_lite.tensor import Array, Tensor, new, to_array, wrap
 
 P = ParamSpec("P")

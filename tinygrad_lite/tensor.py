@@ -7,15 +7,16 @@ operation computes stands in ops/.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import tinygrad_lite as tl
 from tinygrad_lite import autograd
-from tinygrad_lite.autograd import RECORD, GradientError, clock, modes
+from tinygrad_lite.autograd import GradientError, clock
 from tinygrad_lite.methods import Methods
+from tinygrad_lite.modes import FREEZE, RECORD, modes
 
 Array = Any
 """What an operation takes as an operand: a Tensor, an array, a number or a nested list of numbers."""
@@ -42,7 +43,6 @@ class Tensor(Methods):
     tensor([2., 4., 6.])
     """
 
-    _array: np.ndarray
     grad: Tensor | None = None
     _requires_grad = False
     _edge: Any = None  # where the gradient goes on: a Node; None for a leaf, which is its own end
@@ -101,6 +101,8 @@ class Tensor(Methods):
 
     def detach(self) -> Tensor:
         """The same values without the graph, on the same memory."""
+        if modes.flags & FREEZE and self._requires_grad:
+            return modes.frozen.hold(self)
         t = wrap(self._array)
         t._share_memory_with(self)
         return t
@@ -188,16 +190,6 @@ class Tensor(Methods):
         view.flags.writeable = self._shared and view.flags.writeable
         return view
 
-    def item(self) -> float | int | bool:
-        """The value of a single element, as a Python number."""
-        if self.size != 1:
-            raise ValueError(f"item: only one element can become a Python number, this tensor has shape {self.shape}")
-        return self._array.item()
-
-    def tolist(self) -> Any:
-        """The values as nested lists of Python numbers."""
-        return self._array.tolist()
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self._requires_grad:
             raise GradientError(
@@ -269,38 +261,6 @@ class Tensor(Methods):
         elif self._requires_grad:
             notes += ", requires_grad=True"
         return f"tensor({body}{notes})"
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.size == 1 else format(str(self), spec)
-
-    def __len__(self) -> int:
-        if self.ndim == 0:
-            raise TypeError("len: a 0-d tensor has no length")
-        return len(self._array)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        if self.ndim == 0:
-            raise TypeError("iteration over a 0-d tensor")
-        return (self[i] for i in range(len(self)))
-
-    def __bool__(self) -> bool:
-        if self.size != 1:
-            raise ValueError(
-                f"bool: the truth of a tensor of shape {self.shape} is ambiguous; use t.any() or t.all()"
-            )
-        return bool(self._array)
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __index__(self) -> int:
-        return self._array.__index__()
-
-    def __contains__(self, value: Array) -> bool:
-        return bool((self._array == to_array(value)).any())
 
     def __deepcopy__(self, memo: dict) -> Tensor:
         if self._edge is not None:

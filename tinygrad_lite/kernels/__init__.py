@@ -1,1 +1,45 @@
-"""Kernels: how fast; the only place that imports numba."""
+"""Kernels: the few inner loops that NumPy can't do quickly, each by one name: `kernels.convolve(...)`.
+
+Every kernel has a plain NumPy twin with the same signature (twins.py), which is its specification. The
+Numba version is taken where there is one; the twin where Numba is missing, where the environment says
+`TINYGRAD_LITE_KERNELS=numpy`, and, inside a kernel, for dtypes it is not compiled for. Nothing is
+imported or compiled before a kernel is first called.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from typing import Any
+
+TABLE = {
+    "convolve": "twins",
+    "convolve_input": "twins",
+    "convolve_weight": "twins",
+    "unfold": "twins",
+    "fold": "twins",
+    "max_pool": "twins",
+    "scatter_planes": "twins",
+    "resample": "twins",
+    "resample_back": "twins",
+    "scatter_rows": "twins",
+}
+"""The name of a kernel, and the file with its Numba version."""
+
+
+def backend() -> str:
+    """Which versions are in use: "numba" or "numpy"."""
+    chosen = os.environ.get("TINYGRAD_LITE_KERNELS", "").lower()
+    if chosen not in ("", "numba", "numpy"):
+        raise ValueError(f"TINYGRAD_LITE_KERNELS is {chosen!r}; it may be 'numba' or 'numpy'")
+    return chosen or ("numba" if importlib.util.find_spec("numba") else "numpy")
+
+
+def __getattr__(name: str) -> Any:
+    """Resolve a kernel at its first use (PEP 562); from then on it is an attribute of this module."""
+    if name not in TABLE:
+        raise AttributeError(f"kernels has no {name!r}; the kernels are {', '.join(TABLE)}")
+    file = TABLE[name] if backend() == "numba" else "twins"
+    kernel = globals()[name] = getattr(importlib.import_module(f"{__name__}.{file}"), name)
+    return kernel

@@ -1,1 +1,425 @@
-__all__: list[str] = []
+"""Convolution and its transpose, in one, two and three dimensions; unfold and fold.
+
+All of it is one sum of three arrays, input, weight and output (kernels/twins.py), which is linear in each.
+The three primitives are its derivatives with respect to one of them, so each one's gradient rules are the
+other two, to any order (Dumoulin and Visin 2016, arXiv:1603.07285, section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite import kernels
+from tinygrad_lite.ops.creation import as_tensor
+from tinygrad_lite.primitive import composed, primitive
+from tinygrad_lite.tensor import Array, Tensor
+
+__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "fold", "unfold"]
+
+Size = int | Sequence[int]
+"""A number for each spatial axis, or one for all."""
+
+
+def sizes(value: Any, rank: int, asked_by: str, least: int = 0) -> tuple[int, ...]:
+    """`value` as `rank` integers, none below `least`; `asked_by` says what they are, as in 'conv2d: stride'."""
+    if type(value) is int:
+        found = (value,) * rank
+    else:
+        found = tuple(value) if np.ndim(value) else (value,)
+        if len(found) not in (1, rank):
+            raise ValueError(f"{asked_by} is {value}; it needs one number, or {rank}, one for each spatial axis")
+        if any(int(n) != n for n in found):
+            raise TypeError(f"{asked_by} is {value}; it needs integers")
+        found = tuple(map(int, found)) * (rank if len(found) == 1 else 1)
+    if min(found) < least:
+        raise ValueError(f"{asked_by} is {value}; it must be at least {least}")
+    return found
+
+
+def computed(kernel: Any, *arrays: Any, **params: Any) -> np.ndarray:
+    """What a kernel makes of arrays, brought to one dtype; float16 is computed in float32."""
+    dtype = np.result_type(*(a for a in arrays if a is not None))
+    wide = np.float32 if dtype == np.float16 else dtype
+    arrays = tuple(a if a is None or a.dtype == wide else a.astype(wide) for a in arrays)
+    return kernel(*arrays, **params).astype(dtype, copy=False)
+
+
+# --------------------------------------------------------------- the three derivatives of one sum
+
+
+@primitive(public=False)
+def convolve(
+    x: Array, w: Array, bias: Array | None, stride: tuple, padding: tuple, dilation: tuple, groups: int, size: tuple
+) -> Tensor:
+    """y[n, o, i] = bias[o] + sum over c, k of x[n, c, stride * i + dilation * k - padding] * w[o, c, k]
+
+    `size` is the spatial shape of the result.
+    """
+    return computed(
+        kernels.convolve, x, w, bias, stride=stride, padding=padding, dilation=dilation, groups=groups, size=size
+    )
+
+
+@convolve.gradient
+def convolve_x(g, w, x_shape, stride, padding, dilation, groups):
+    return convolve_input.on(g, w, stride, padding, dilation, groups, x_shape[2:])
+
+
+@convolve.gradient
+def convolve_w(g, x, w_shape, stride, padding, dilation, groups):
+    return convolve_weight.on(g, x, stride, padding, dilation, groups, w_shape[2:])
+
+
+@convolve.gradient
+def convolve_bias(g):
+    return np.sum(g, axis=(0, *range(2, g.ndim)))
+
+
+@primitive(public=False)
+def convolve_input(
+    y: Array, w: Array, stride: tuple, padding: tuple, dilation: tuple, groups: int, size: tuple
+) -> Tensor:
+    """x[n, c, j] = sum over o, and over i, k with stride * i + dilation * k - padding = j, of y[n, o, i] * w[o, c, k]"""
+    return computed(
+        kernels.convolve_input, y, w, stride=stride, padding=padding, dilation=dilation, groups=groups, size=size
+    )
+
+
+@convolve_input.gradient
+def convolve_input_y(g, w, y_shape, stride, padding, dilation, groups):
+    return convolve.on(g, w, None, stride, padding, dilation, groups, y_shape[2:])
+
+
+@convolve_input.gradient
+def convolve_input_w(g, y, w_shape, stride, padding, dilation, groups):
+    return convolve_weight.on(y, g, stride, padding, dilation, groups, w_shape[2:])
+
+
+@primitive(public=False)
+def convolve_weight(
+    y: Array, x: Array, stride: tuple, padding: tuple, dilation: tuple, groups: int, size: tuple
+) -> Tensor:
+    """w[o, c, k] = sum over n, i of y[n, o, i] * x[n, c, stride * i + dilation * k - padding]"""
+    return computed(
+        kernels.convolve_weight, y, x, stride=stride, padding=padding, dilation=dilation, groups=groups, size=size
+    )
+
+
+@convolve_weight.gradient
+def convolve_weight_y(g, x, y_shape, stride, padding, dilation, groups):
+    return convolve.on(x, g, None, stride, padding, dilation, groups, y_shape[2:])
+
+
+@convolve_weight.gradient
+def convolve_weight_x(g, y, x_shape, stride, padding, dilation, groups):
+    return convolve_input.on(y, g, stride, padding, dilation, groups, x_shape[2:])
+
+
+# -------------------------------------------------------------------------------- what users call
+
+
+def checked(name: str, rank: int, input: Array, weight: Array, bias: Any, groups: int) -> tuple[Tensor, Tensor, bool]:
+    """The operands as Tensors, the input with a batch axis, and whether it had one; their shapes agree."""
+    x, w = as_tensor(input), as_tensor(weight)
+    channels = ("N, C", "N, C, L", "N, C, H, W", "N, C, D, H, W")[rank]
+    if x.ndim not in (rank + 1, rank + 2):
+        raise ValueError(
+            f"{name}: the input has shape {x.shape}; it must be ({channels}), or that without N for a single one"
+        )
+    if w.ndim != rank + 2:
+        raise ValueError(f"{name}: the weight has shape {w.shape}; it must have {rank + 2} axes, {rank} for the kernel")
+    if 0 in w.shape[2:] or 0 in x.shape[-rank:]:
+        raise ValueError(f"{name}: input {x.shape} and weight {w.shape}; a spatial axis must not be empty")
+    if type(groups) is not int or groups < 1 or w.shape[0] % groups:
+        raise ValueError(f"{name}: groups is {groups}; it must be at least 1 and divide {w.shape[0]}, the weight's first axis")
+    batched = x.ndim == rank + 2
+    return x if batched else x.reshape(1, *x.shape), w, batched
+
+
+def check_bias(name: str, bias: Any, channels: int) -> None:
+    if bias is not None and np.shape(bias) != (channels,):
+        raise ValueError(f"{name}: the bias has shape {np.shape(bias)}; it needs ({channels},), one number an output channel")
+
+
+def convolution(
+    name: str, rank: int, input: Array, weight: Array, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Tensor:
+    x, w, batched = checked(name, rank, input, weight, bias, groups)
+    if x.shape[1] != w.shape[1] * groups:
+        raise ValueError(
+            f"{name}: the input {x.shape} has {x.shape[1]} channels, and the weight {w.shape} with groups={groups} needs "
+            f"{w.shape[1] * groups}; the usual cause is a layer made for other in_channels, or channels in the last axis"
+        )
+    check_bias(name, bias, w.shape[0])
+    stride = sizes(stride, rank, f"{name}: stride", 1)
+    dilation = sizes(dilation, rank, f"{name}: dilation", 1)
+    spatial, kernel = x.shape[2:], w.shape[2:]
+    extent = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel))
+    if padding == "same":
+        if max(stride) > 1:
+            raise ValueError(f"{name}: padding='same' needs stride 1, got {stride}; choose a padding in numbers")
+        padding, size = tuple((e - 1) // 2 for e in extent), spatial
+    elif isinstance(padding, str) and padding != "valid":
+        raise ValueError(f"{name}: padding is {padding!r}; it must be numbers, 'same' or 'valid'")
+    else:
+        padding = sizes(0 if padding == "valid" else padding, rank, f"{name}: padding")
+        size = tuple((n + 2 * p - e) // s + 1 for n, p, e, s in zip(spatial, padding, extent, stride))
+    if min(size) < 1:
+        raise ValueError(
+            f"{name}: a kernel of {kernel} with dilation {dilation} is larger than the input {spatial} "
+            f"with padding {padding}; pad more, or pool less before"
+        )
+    y = convolve(x, w, bias, stride, padding, dilation, groups, size)
+    return y if batched else y.reshape(*y.shape[1:])
+
+
+@composed
+def conv1d(
+    input: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Size = 1,
+    padding: Size | str = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
+    """y[n, o, i] = b[o] + Σ_c,k x[n, c, s·i + d·k − p] · w[o, c, k]
+
+    Cross-correlation along one axis; see `conv2d`. input (N, C, L) or (C, L), weight (O, C / groups, K),
+    bias (O). Returns (N, O, L') or (O, L').
+
+    >>> import tinygrad_lite as tl
+    >>> tl.conv1d(tl.tensor([[1.0, 2.0, 4.0]]), tl.tensor([[[-1.0, 1.0]]]))
+    tensor([[1., 2.]])
+    """
+    return convolution("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+@composed
+def conv2d(
+    input: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Size = 1,
+    padding: Size | str = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
+    """y[n, o, i, j] = b[o] + Σ_c,k,l x[n, c, s·i + d·k − p, s·j + d·l − p] · w[o, c, k, l]
+
+    Cross-correlation, x being 0 outside.
+    input     (N, C, H, W), or (C, H, W) for a single image
+    weight    (O, C / groups, KH, KW)
+    bias      (O), or None
+    stride    s: how far the kernel moves from one output to the next
+    padding   p: how many zeros stand before and after; 'valid' for none, 'same' for an output of the
+              input's size (stride 1; where an odd number is needed the extra zero stands after)
+    dilation  d: the distance between the kernel's places
+    groups    into how many groups channels are divided; an output channel sees those of its group
+    Returns (N, O, H', W'), H' = ⌊(H + 2p − d·(KH − 1) − 1) / s⌋ + 1. Raises ValueError where shapes don't fit.
+
+    >>> import tinygrad_lite as tl
+    >>> x = tl.arange(9.0).reshape(1, 3, 3)
+    >>> tl.conv2d(x, tl.ones(1, 1, 2, 2), bias=tl.tensor([0.5]))
+    tensor([[[ 8.5, 12.5],
+             [20.5, 24.5]]])
+    """
+    return convolution("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+@composed
+def conv3d(
+    input: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Size = 1,
+    padding: Size | str = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
+    """y[n, o, i] = b[o] + Σ_c,k x[n, c, s·i + d·k − p] · w[o, c, k], i and k in three dimensions
+
+    Cross-correlation; see `conv2d`. input (N, C, D, H, W) or (C, D, H, W), weight (O, C / groups, KD, KH, KW).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.conv3d(tl.ones(1, 1, 2, 2, 2), tl.ones(1, 1, 2, 2, 2)).item()
+    8.0
+    """
+    return convolution("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+
+
+def transposed(
+    name: str,
+    rank: int,
+    input: Array,
+    weight: Array,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
+) -> Tensor:
+    y, w, batched = checked(name, rank, input, weight, bias, groups)
+    if y.shape[1] != w.shape[0]:
+        raise ValueError(
+            f"{name}: the input {y.shape} has {y.shape[1]} channels, and the weight {w.shape} needs {w.shape[0]}; "
+            "the weight of a transposed convolution is (in_channels, out_channels / groups, *kernel)"
+        )
+    check_bias(name, bias, w.shape[1] * groups)
+    stride = sizes(stride, rank, f"{name}: stride", 1)
+    dilation = sizes(dilation, rank, f"{name}: dilation", 1)
+    padding = sizes(padding, rank, f"{name}: padding")
+    extra = sizes(output_padding, rank, f"{name}: output_padding")
+    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation)):
+        raise ValueError(
+            f"{name}: output_padding is {extra}; it must be smaller than the stride {stride} or the dilation {dilation}"
+        )
+    size = tuple(
+        (n - 1) * s - 2 * p + d * (k - 1) + e + 1
+        for n, s, p, d, k, e in zip(y.shape[2:], stride, padding, dilation, w.shape[2:], extra)
+    )
+    if min(size) < 0:
+        raise ValueError(f"{name}: the output would have size {size}; padding {padding} is too large for input {y.shape}")
+    x = convolve_input(y, w, stride, padding, dilation, groups, size)
+    if bias is not None:
+        x = x + as_tensor(bias).reshape(-1, *[1] * rank)
+    return x if batched else x.reshape(*x.shape[1:])
+
+
+@composed
+def conv_transpose1d(
+    input: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+) -> Tensor:
+    """y[n, c, j] = b[c] + Σ_o Σ_{i,k: s·i + d·k − p = j} x[n, o, i] · w[o, c, k]
+
+    The transpose of `conv1d` (its gradient); see `conv_transpose2d`. input (N, C, L) or (C, L), weight (C, O / groups, K).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.conv_transpose1d(tl.tensor([[1.0, 2.0]]), tl.tensor([[[1.0, 10.0]]]), stride=2)
+    tensor([[ 1., 10.,  2., 20.]])
+    """
+    return transposed(
+        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
+
+
+@composed
+def conv_transpose2d(
+    input: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+) -> Tensor:
+    """y[n, c, j] = b[c] + Σ_o Σ_{i,k: s·i + d·k − p = j} x[n, o, i] · w[o, c, k], i, j, k in two dimensions
+
+    The transpose of `conv2d` as a linear map, that is, its gradient with respect to the input.
+    input           (N, C, H, W) or (C, H, W)
+    weight          (C, O / groups, KH, KW): the input's channels first
+    bias            (O), or None
+    stride          s: how far apart in the output the inputs stand
+    padding         p: how much is cut off the output on every side
+    output_padding  how many rows and columns are added at the end, to choose one of the sizes that `conv2d`
+                    with this stride maps to the input's; smaller than the stride or the dilation
+    Returns (N, O, H', W'), H' = (H − 1)·s − 2p + d·(KH − 1) + output_padding + 1. Raises ValueError where
+    shapes don't fit.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.conv_transpose2d(tl.ones(1, 1, 1), tl.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]))
+    tensor([[[1., 2.],
+             [3., 4.]]])
+    """
+    return transposed(
+        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
+
+
+# ----------------------------------------------------------------------------------- unfold and fold
+
+
+def places(name: str, spatial: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> dict[str, tuple]:
+    """The parameters of a sliding window over a plane, and how many places it has along each axis."""
+    spatial = sizes(spatial, 2, f"{name}: output_size", 1)
+    kernel = sizes(kernel_size, 2, f"{name}: kernel_size", 1)
+    dilation = sizes(dilation, 2, f"{name}: dilation", 1)
+    padding = sizes(padding, 2, f"{name}: padding")
+    stride = sizes(stride, 2, f"{name}: stride", 1)
+    size = tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in zip(spatial, padding, dilation, kernel, stride)
+    )
+    if min(size) < 1:
+        raise ValueError(f"{name}: a window of {kernel} with dilation {dilation} does not fit {spatial} with padding {padding}")
+    return {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation, "size": size}
+
+
+@primitive
+def unfold(input: Array, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Tensor:
+    """y[n, (c, k, l), (i, j)] = x[n, c, s·i + d·k − p, s·j + d·l − p]
+
+    Every window of the input as a column: input (N, C, H, W) or (C, H, W) gives (N, C·KH·KW, places).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.unfold(tl.arange(6.0).reshape(1, 2, 3), (2, 2))
+    tensor([[0., 1.],
+            [1., 2.],
+            [3., 4.],
+            [4., 5.]])
+    """
+    if input.ndim not in (3, 4) or 0 in input.shape[-3:]:
+        raise ValueError(f"unfold: the input has shape {input.shape}; it must be (N, C, H, W) or (C, H, W), only N may be 0")
+    window = places("unfold", input.shape[-2:], kernel_size, dilation, padding, stride)
+    y = kernels.unfold(input.reshape(-1, *input.shape[-3:]), **window)
+    return y.reshape(*input.shape[:-3], *y.shape[1:])
+
+
+@unfold.gradient
+def unfold_input(g, input_shape, kernel_size, dilation, padding, stride):
+    return fold.on(g, input_shape[-2:], kernel_size, dilation, padding, stride)
+
+
+@primitive
+def fold(
+    input: Array, output_size: Size, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1
+) -> Tensor:
+    """y[n, c, a, b] = Σ x[n, (c, k, l), (i, j)] over all s·i + d·k − p = a, s·j + d·l − p = b
+
+    The transpose of `unfold`: columns are put back where they came from, and summed where they overlap.
+    input (N, C·KH·KW, places) or (C·KH·KW, places) gives (N, C, *output_size) or (C, *output_size).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.fold(tl.ones(4, 2), (2, 3), (2, 2))
+    tensor([[[1., 2., 1.],
+             [1., 2., 1.]]])
+    """
+    if input.ndim not in (2, 3):
+        raise ValueError(f"fold: the input has shape {input.shape}; it must be (N, C * kernel, places), or that without N")
+    window = places("fold", output_size, kernel_size, dilation, padding, stride)
+    kernel, size = window["kernel"], window["size"]
+    rows, columns = input.shape[-2:]
+    if rows == 0 or rows % (kernel[0] * kernel[1]) or columns != size[0] * size[1]:
+        raise ValueError(
+            f"fold: the input has shape {input.shape}; its second last axis must be a multiple of the kernel's "
+            f"{kernel[0]} * {kernel[1]}, its last one {size[0]} * {size[1]}, the places of the window"
+        )
+    spatial = sizes(output_size, 2, "fold: output_size", 1)
+    y = kernels.fold(input.reshape(-1, rows, columns), spatial, **window)
+    return y.reshape(*input.shape[:-2], *y.shape[1:])
+
+
+@fold.gradient
+def fold_input(g, kernel_size, dilation, padding, stride):
+    return unfold.on(g, kernel_size, dilation, padding, stride)

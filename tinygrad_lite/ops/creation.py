@@ -47,7 +47,7 @@ __all__ = [
 class _Random:
     """The library's random generator."""
 
-    generator = np.random.default_rng()
+    generator: np.random.Generator | None = None
 
 
 def manual_seed(seed: int) -> np.random.Generator:
@@ -56,7 +56,7 @@ def manual_seed(seed: int) -> np.random.Generator:
     >>> import tinygrad_lite as tl
     >>> _ = tl.manual_seed(0)
     >>> tl.rand(2)
-    tensor([0.63696164, 0.26978672])
+    tensor([0.6369617 , 0.26978672])
     """
     _Random.generator = np.random.default_rng(seed)
     return _Random.generator
@@ -64,6 +64,8 @@ def manual_seed(seed: int) -> np.random.Generator:
 
 def generator() -> np.random.Generator:
     """The library's random generator, a NumPy Generator."""
+    if _Random.generator is None:
+        _Random.generator = np.random.default_rng()
     return _Random.generator
 
 

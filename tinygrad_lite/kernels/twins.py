@@ -1,0 +1,182 @@
+"""The kernels in plain NumPy: what each one computes, for any dtype.
+
+Convolution. One sum stands behind all of it, over images n, places i of the output, places k in the
+kernel, channels c of the input and o of the output (of the same group):
+
+    S(x, w, y) = sum  x[n, c, stride * i + dilation * k - padding] * w[o, c, k] * y[n, o, i]
+
+with x zero outside its bounds. `convolve`, `convolve_input` and `convolve_weight` are the derivatives of S
+with respect to y, x and w. Each takes the other two arrays and the spatial size of its result.
+
+Shapes: x (N, C, *spatial), w (O, C / groups, *kernel), y (N, O, *places); stride, padding, dilation and
+size are tuples, one number for each spatial axis. A padding may be negative.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+
+import numpy as np
+
+Sizes = tuple[int, ...]
+
+
+def spans(size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Sizes:
+    """How much of the input `size` places of a kernel cover."""
+    return tuple((n - 1) * s + (k - 1) * d + 1 if n and k else 0 for n, k, s, d in zip(size, kernel, stride, dilation))
+
+
+def inside(span: Sizes, padding: Sizes, spatial: Sizes) -> tuple[tuple, tuple]:
+    """Which part of the padded input, of sizes `span`, is which part of the input."""
+    low = [max(p, 0) for p in padding]
+    high = [max(min(s, p + n), lo) for s, p, n, lo in zip(span, padding, spatial, low)]
+    padded = tuple(slice(a, b) for a, b in zip(low, high))
+    return (..., *padded), (..., *(slice(a - p, b - p) for a, b, p in zip(low, high, padding)))
+
+
+def windows(x: np.ndarray, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, size: Sizes) -> np.ndarray:
+    """(N, C, *kernel, *size): the input value that each place of the kernel meets; a view of a padded copy."""
+    n, c, *spatial = x.shape
+    span = spans(size, kernel, stride, dilation)
+    padded = np.zeros((n, c, *span), x.dtype)
+    there, here = inside(span, padding, spatial)
+    padded[there] = x[here]
+    steps = padded.strides[2:]
+    strides = (*padded.strides[:2], *(b * d for b, d in zip(steps, dilation)), *(b * s for b, s in zip(steps, stride)))
+    return np.lib.stride_tricks.as_strided(padded, (n, c, *kernel, *size), strides)
+
+
+def add_windows(
+    columns: np.ndarray, spatial: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
+) -> np.ndarray:
+    """(N, C, *spatial): the transpose of `windows`; every value goes back to where it came from, and is summed."""
+    rank = len(spatial)
+    n, c = columns.shape[:2]
+    kernel, size = columns.shape[2 : 2 + rank], columns.shape[2 + rank :]
+    span = spans(size, kernel, stride, dilation)
+    padded = np.zeros((n, c, *span), columns.dtype)
+    for place in product(*map(range, kernel)):
+        met = tuple(slice(k * d, k * d + (m - 1) * s + 1, s) for k, d, m, s in zip(place, dilation, size, stride))
+        if prod(size):
+            padded[(..., *met)] += columns[(slice(None), slice(None), *place)]
+    x = np.zeros((n, c, *spatial), columns.dtype)
+    there, here = inside(span, padding, spatial)
+    x[here] = padded[there]
+    return x
+
+
+def convolve(
+    x: np.ndarray,
+    w: np.ndarray,
+    bias: np.ndarray | None,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    groups: int,
+    size: Sizes,
+) -> np.ndarray:
+    """y[n, o, i] = bias[o] + sum over c, k of x[n, c, stride * i + dilation * k - padding] * w[o, c, k]"""
+    n, o = len(x), len(w)
+    columns = windows(x, w.shape[2:], stride, padding, dilation, size)
+    y = w.reshape(groups, o // groups, -1) @ columns.reshape(n, groups, prod(w.shape[1:]), prod(size))
+    y = y.reshape(n, o, *size)
+    return y if bias is None else y + bias.reshape(-1, *[1] * len(size))
+
+
+def convolve_input(
+    y: np.ndarray, w: np.ndarray, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int, size: Sizes
+) -> np.ndarray:
+    """x[n, c, j] = sum over o, and over i, k with stride * i + dilation * k - padding = j, of y[n, o, i] * w[o, c, k]"""
+    n, o, *places = y.shape
+    c, *kernel = w.shape[1:]
+    matrices = w.reshape(groups, o // groups, c * prod(kernel)).swapaxes(1, 2)
+    columns = matrices @ y.reshape(n, groups, o // groups, prod(places))
+    return add_windows(columns.reshape(n, groups * c, *kernel, *places), size, stride, padding, dilation)
+
+
+def convolve_weight(
+    y: np.ndarray, x: np.ndarray, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int, size: Sizes
+) -> np.ndarray:
+    """w[o, c, k] = sum over n, i of y[n, o, i] * x[n, c, stride * i + dilation * k - padding]"""
+    n, o, *places = y.shape
+    c = x.shape[1] // groups
+    columns = windows(x, size, stride, padding, dilation, tuple(places))
+    columns = columns.reshape(n, groups, c * prod(size), prod(places)).transpose(1, 0, 3, 2)
+    columns = columns.reshape(groups, n * prod(places), c * prod(size))
+    rows = y.reshape(n, groups, o // groups, prod(places)).transpose(1, 2, 0, 3)
+    return (rows.reshape(groups, o // groups, n * prod(places)) @ columns).reshape(o, c, *size)
+
+
+def unfold(x: np.ndarray, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, size: Sizes) -> np.ndarray:
+    """(N, C * kernel, places): the window at every place as a column"""
+    columns = windows(x, kernel, stride, padding, dilation, size)
+    return columns.reshape(len(x), x.shape[1] * prod(kernel), prod(size))
+
+
+def fold(
+    columns: np.ndarray,
+    spatial: Sizes,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    size: Sizes,
+) -> np.ndarray:
+    """(N, C, *spatial): the transpose of `unfold`"""
+    n, rows = columns.shape[:2]
+    columns = columns.reshape(n, rows // prod(kernel), *kernel, *size)
+    return add_windows(columns, spatial, stride, padding, dilation)
+
+
+# -------------------------------------------------------------------------------------- pooling
+
+
+def max_pool(x: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The largest value of each window, and its place in the flattened plane (the first one; NaN is largest).
+
+    x (planes, H, W). rows (OH, KH): the rows of each window, in order, the last one repeated where a window
+    has fewer; columns (OW, KW) likewise. Returns values and int64 places, both (planes, OH, OW).
+    """
+    shape = (len(x), len(rows), len(columns))
+    best, place = np.empty(shape, x.dtype), np.full(shape, -1, np.int64)
+    for r in rows.T:
+        for c in columns.T:
+            value = x[:, r[:, None], c]
+            here = np.broadcast_to(r[:, None] * x.shape[2] + c, shape)
+            better = (place < 0) | (value > best) | (np.isnan(value) & ~np.isnan(best))
+            best[better], place[better] = value[better], here[better]
+    return best, place
+
+
+def scatter_planes(g: np.ndarray, place: np.ndarray, size: int) -> np.ndarray:
+    """(planes, size): out[p, place[p, i]] += g[p, i], for g and place (planes, n)"""
+    out = np.zeros((len(g), size), g.dtype)
+    np.add.at(out, (np.arange(len(g))[:, None], place), g)
+    return out
+
+
+def resample(x: np.ndarray, index: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """y[a, i, b] = sum over t of weight[i, t] * x[a, index[i, t], b], for x (A, L, B), index and weight (n, T)"""
+    y = np.zeros((len(x), len(index), x.shape[2]), x.dtype)
+    for t in range(index.shape[1]):
+        y += weight[:, t, None] * x[:, index[:, t]]
+    return y
+
+
+def resample_back(y: np.ndarray, index: np.ndarray, weight: np.ndarray, size: int) -> np.ndarray:
+    """The transpose of `resample`: x[a, index[i, t], b] += weight[i, t] * y[a, i, b], for x (A, size, B)"""
+    x = np.zeros((len(y), size, y.shape[2]), y.dtype)
+    for t in range(index.shape[1]):
+        np.add.at(x, (slice(None), index[:, t]), weight[:, t, None] * y)
+    return x
+
+
+# --------------------------------------------------------------------------------------- scatter
+
+
+def scatter_rows(g: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
+    """(size, D): out[index[i]] += g[i], for g (n, D) and index (n), whose entries lie in 0 ... size - 1"""
+    out = np.zeros((size, g.shape[1]), g.dtype)
+    np.add.at(out, index, g)
+    return out
