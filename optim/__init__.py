@@ -1,1 +1,8 @@
-"""Optimisers."""
+"""Optimisers: how parameters change, given their gradients. Import as `tinygrad_lite.optim`."""
+
+from tinygrad_lite.optim.adam import Adam, AdamW
+from tinygrad_lite.optim.optimizer import Optimizer
+from tinygrad_lite.optim.rmsprop import RMSprop
+from tinygrad_lite.optim.sgd import SGD
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop"]

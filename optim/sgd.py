@@ -54,18 +54,22 @@ class SGD(Optimizer):
             raise ValueError("SGD: nesterov=True needs a momentum above 0 and dampening=0")
 
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
-        lr, decay, momentum = group["lr"], group["weight_decay"], group["momentum"]
-        sign = -1.0 if group["maximize"] else 1.0
-        first = momentum != 0 and "momentum_buffer" not in state
-        if first:
-            state["momentum_buffer"] = np.zeros(p.shape, p.dtype)
-        fresh = 1.0 if first else 1.0 - group["dampening"]
-        arrays = (p, g, state["momentum_buffer"]) if momentum else (p, g)
-        for p, g, *m, d in self.blocks(*arrays):
+        lr, decay, momentum = float(group["lr"]), float(group["weight_decay"]), float(group["momentum"])
+        fresh = 1.0 - group["dampening"]
+        arrays = [p, g]
+        if momentum:
+            if "momentum_buffer" not in state:
+                state["momentum_buffer"] = np.zeros(p.shape, p.dtype)
+                fresh = 1.0
+            arrays.append(state["momentum_buffer"])
+        for p, d, *m, a, b in self.blocks(*arrays, work=2):
+            if group["maximize"]:
+                d = np.negative(d, out=a)
             if decay:
-                np.multiply(p, decay, out=d)
-                (np.add if sign > 0 else np.subtract)(d, g, out=d)
-            else:
-                np.multiply(g, sign, out=d)
+                d = np.add(d, np.multiply(p, decay, out=b), out=a)
             if m:
-                ...
+                m = m[0]
+                m *= momentum
+                m += d if fresh == 1 else np.multiply(d, fresh, out=b)
+                d = np.add(d, np.multiply(m, momentum, out=b), out=b) if group["nesterov"] else m
+            p -= np.multiply(d, lr, out=b)

@@ -1,0 +1,116 @@
+"""Adam and AdamW: steps scaled by running moments of the gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.optim.optimizer import FRACTION, POSITIVE, Optimizer
+
+__all__ = ["Adam", "AdamW"]
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1).
+
+        g <- g + weight_decay p
+        m <- beta1 m + (1 - beta1) g
+        v <- beta2 v + (1 - beta2) g^2
+        p <- p - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)       t: the number of the step
+
+    amsgrad: the largest v so far in place of v (Reddi et al. 2018, arXiv:1904.09237). maximize: take -g for g.
+    The other arguments as in PyTorch.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.optim import Adam
+    >>> w = tl.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = Adam([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.9, 1.9], requires_grad=True)
+    """
+
+    ranges = {"lr": POSITIVE, "betas": FRACTION, "eps": POSITIVE, "weight_decay": POSITIVE}
+    decoupled = False
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        options = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        super().__init__(params, {**options, "amsgrad": amsgrad, "maximize": maximize})
+
+    def _check(self, group: dict[str, Any]) -> None:
+        if not isinstance(group["betas"], (tuple, list)) or len(group["betas"]) != 2:
+            raise ValueError(f"{type(self).__name__}: betas are two numbers, got {group['betas']!r}")
+        super()._check(group)
+
+    def start(self, p: np.ndarray, group: dict[str, Any]) -> dict[str, Any]:
+        names = ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * group["amsgrad"]
+        return {"step": 0, **{name: np.zeros(p.shape, p.dtype) for name in names}}
+
+    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
+        lr, eps, decay = float(group["lr"]), float(group["eps"]), float(group["weight_decay"])
+        beta1, beta2 = map(float, group["betas"])
+        rate = lr / (1 - beta1 ** state["step"])
+        scale = math.sqrt(1 - beta2 ** state["step"])
+        largest = [state["max_exp_avg_sq"]] if group["amsgrad"] else []
+        for p, g, m, v, *top, a, b in self.blocks(p, g, state["exp_avg"], state["exp_avg_sq"], *largest, work=2):
+            if group["maximize"]:
+                g = np.negative(g, out=a)
+            if decay and self.decoupled:
+                p *= 1 - lr * decay
+            elif decay:
+                g = np.add(g, np.multiply(p, decay, out=b), out=a)
+            np.subtract(g, m, out=b)
+            b *= 1 - beta1
+            m += b
+            np.multiply(g, g, out=b)
+            b *= 1 - beta2
+            v *= beta2
+            v += b
+            np.sqrt(np.maximum(top[0], v, out=top[0]) if top else v, out=b)
+            b /= scale
+            b += eps
+            np.divide(m, b, out=b)
+            b *= rate
+            p -= b
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient: p <- p (1 - lr weight_decay), then Adam's step.
+
+    Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.optim import AdamW
+    >>> w = tl.tensor([1.0, 2.0], requires_grad=True)
+    >>> AdamW([w]).param_groups[0]["weight_decay"]
+    0.01
+    """
+
+    decoupled = True
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)

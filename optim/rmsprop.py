@@ -1,0 +1,86 @@
+"""RMSprop: steps divided by a running root mean square of the gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.optim.optimizer import FRACTION, POSITIVE, Optimizer
+
+__all__ = ["RMSprop"]
+
+
+class RMSprop(Optimizer):
+    """RMSprop (Tieleman and Hinton 2012, lecture 6.5), centered as in Graves 2013 (arXiv:1308.0850, equations 38 to 45).
+
+        g <- g + weight_decay p
+        v <- alpha v + (1 - alpha) g^2
+        a <- alpha a + (1 - alpha) g                  centered: v - a^2 in place of v below
+        m <- momentum m + g / (sqrt(v) + eps)
+        p <- p - lr m
+
+    The arguments as in PyTorch. maximize: take -g for g.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.optim import RMSprop
+    >>> w = tl.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = RMSprop([w], lr=0.01)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.9, 1.9], requires_grad=True)
+    """
+
+    ranges = {"lr": POSITIVE, "alpha": FRACTION, "eps": POSITIVE, "weight_decay": POSITIVE, "momentum": POSITIVE}
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        options = dict(lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum)
+        super().__init__(params, {**options, "centered": centered, "maximize": maximize})
+
+    def start(self, p: np.ndarray, group: dict[str, Any]) -> dict[str, Any]:
+        names = ["square_avg"] + ["momentum_buffer"] * (group["momentum"] > 0) + ["grad_avg"] * group["centered"]
+        return {"step": 0, **{name: np.zeros(p.shape, p.dtype) for name in names}}
+
+    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
+        lr, alpha, eps = float(group["lr"]), float(group["alpha"]), float(group["eps"])
+        decay, momentum = float(group["weight_decay"]), float(group["momentum"])
+        names = ["square_avg"] + ["momentum_buffer"] * (momentum > 0) + ["grad_avg"] * group["centered"]
+        for p, g, v, *more, a, b in self.blocks(p, g, *(state[name] for name in names), work=2):
+            if group["maximize"]:
+                g = np.negative(g, out=a)
+            if decay:
+                g = np.add(g, np.multiply(p, decay, out=b), out=a)
+            np.multiply(g, g, out=b)
+            b *= 1 - alpha
+            v *= alpha
+            v += b
+            if group["centered"]:
+                mean = more[-1]
+                np.subtract(g, mean, out=b)
+                b *= 1 - alpha
+                mean += b
+                v = np.subtract(v, np.multiply(mean, mean, out=b), out=b)
+            np.sqrt(v, out=b)
+            b += eps
+            np.divide(g, b, out=b)
+            if momentum > 0:
+                m = more[0]
+                m *= momentum
+                m += b
+                np.multiply(m, lr, out=b)
+            else:
+                b *= lr
+            p -= b
