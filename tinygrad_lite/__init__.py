@@ -6,11 +6,17 @@ from typing import Any as _Any
 from tinygrad_lite import autograd
 from tinygrad_lite.autograd import AnomalyError, GradientError, backward, grad
 from tinygrad_lite.modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad, record_lines, set_grad_enabled
-from tinygrad_lite.tensor import Array, Tensor
+from tinygrad_lite.tensor import Array, Arrays, Tensor
 from tinygrad_lite.primitive import composed, primitive, registry
 from tinygrad_lite import ops
 from tinygrad_lite.ops.creation import *
 from tinygrad_lite.ops.elementwise import *
+from tinygrad_lite.ops.selection import *
+from tinygrad_lite.ops.rounding import *
+from tinygrad_lite.ops.transcendental import *
+from tinygrad_lite.ops.trigonometric import *
+from tinygrad_lite.ops.special import *
+from tinygrad_lite.ops.comparison import *
 from tinygrad_lite.ops.activations import *
 from tinygrad_lite.ops.shapes import *
 from tinygrad_lite.ops.indexing import *

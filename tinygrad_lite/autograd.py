@@ -53,20 +53,19 @@ class Node:
 
     __slots__ = ("cells", "dtype", "hooks", "line", "number", "op", "parents", "saved", "shape")
 
-    def __init__(self, op: Primitive, parents: Sequence, saved: Any, cells: Any, result: Any) -> None:
+    def __init__(self, op: Primitive, parents: Sequence, saved: list, cells: list, result: Any, flags: int) -> None:
         self.op = op
         self.number = next(clock)
         self.parents = parents
-        self.saved = saved
+        self.saved: Any = saved
         self.cells = cells
         self.shape = result.shape
         self.dtype = result.dtype
         self.hooks = self.line = None
-        if modes.flags & ~RECORD:
-            if modes.flags & (LINES | ANOMALY):
-                self.line = user_line()
-            if modes.flags & REGION:
-                self.saved = modes.region.defer(self)
+        if flags & (LINES | ANOMALY):
+            self.line = user_line()
+        if flags & REGION and cells:
+            self.saved = modes.region.defer(self)
 
     def __repr__(self) -> str:
         return f"<Node {self.number}: {self.op.name} -> {self.shape}>"
@@ -131,6 +130,11 @@ def sweep(
 
     Returns leaf (or target) -> gradient: arrays, or Tensors with `create_graph`.
     """
+    with np.errstate(all="ignore"):  # a gradient may well be infinite; `detect_anomaly` is there to find it
+        return _sweep(seeds, targets, retain_graph, create_graph)
+
+
+def _sweep(seeds: dict[Any, Any], targets: set | None, retain_graph: bool, create_graph: bool) -> dict[Any, Any]:
     nodes = youngest_first(seeds)
     needed = None if targets is None else leads_to(targets, nodes)
     grads = dict(seeds)
@@ -183,7 +187,7 @@ def sweep(
                 total = grads[parent] = before + contribution
                 if type(total) is np.ndarray:
                     summed.add(parent)
-        if not retain_graph and saved:
+        if node.cells and not retain_graph:
             node.saved = None
     return grads
 

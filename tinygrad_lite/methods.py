@@ -68,43 +68,43 @@ class Methods:
     _array: np.ndarray
 
     def __add__(self, other: Any) -> Tensor:
-        return cast("Tensor", tl.add(self, other))
+        return tl.add(self, other)
 
     def __radd__(self, other: Any) -> Tensor:
-        return cast("Tensor", tl.add(other, self))
+        return tl.add(other, self)
 
     def __sub__(self, other: Any) -> Tensor:
-        return cast("Tensor", tl.subtract(self, other))
+        return tl.subtract(self, other)
 
     def __rsub__(self, other: Any) -> Tensor:
-        return cast("Tensor", tl.subtract(other, self))
+        return tl.subtract(other, self)
 
     def __mul__(self, other: Any) -> Tensor:
-        return cast("Tensor", tl.multiply(self, other))
+        return tl.multiply(self, other)
 
     def __rmul__(self, other: Any) -> Tensor:
-        return cast("Tensor", tl.multiply(other, self))
+        return tl.multiply(other, self)
 
     def __truediv__(self, other: Any) -> Tensor:
-        return cast("Tensor", tl.divide(self, other))
+        return tl.divide(self, other)
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return cast("Tensor", tl.divide(other, self))
+        return tl.divide(other, self)
 
     def __pow__(self, other: Any) -> Tensor:
-        return cast("Tensor", tl.power(self, other))
+        return tl.power(self, other)
 
     def __rpow__(self, other: Any) -> Tensor:
-        return cast("Tensor", tl.power(other, self))
+        return tl.power(other, self)
 
     def __matmul__(self, other: Any) -> Tensor:
-        return cast("Tensor", tl.matmul(self, other))
+        return tl.matmul(self, other)
 
     def __rmatmul__(self, other: Any) -> Tensor:
-        return cast("Tensor", tl.matmul(other, self))
+        return tl.matmul(other, self)
 
     def __neg__(self) -> Tensor:
-        return cast("Tensor", tl.negative(self))
+        return tl.negative(self)
 
     __floordiv__, __rfloordiv__ = method("floor_divide"), reflected("floor_divide")
     __mod__, __rmod__ = method("remainder"), reflected("remainder")
@@ -120,7 +120,7 @@ class Methods:
     __ipow__ = in_place("power")
 
     def __getitem__(self, index: Any) -> Tensor:
-        return cast("Tensor", tl.getitem(self, index))
+        return tl.getitem(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         """Write `value` at `index`; in a graph the Tensor becomes a new value, differentiable in both."""

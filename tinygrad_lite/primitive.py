@@ -77,11 +77,13 @@ class Primitive(Generic[P, R]):
         self.__name__, self.__doc__, self.__module__ = self.name, value.__doc__, value.__module__
         self.__wrapped__ = value  # for inspect.signature, help() and doctest
         parameters = inspect.signature(value).parameters.values()
-        operands = [p.name for p in parameters if str(p.annotation).startswith("Array")]
+        operands = [p.name for p in parameters if "Array" in str(p.annotation)]
+        if not operands:
+            raise TypeError(f"primitive: {self.name} has no operand; annotate those of its parameters with tl.Array")
         self.names = [p.name for p in parameters]
         self.operands = operands
         self.arity = len(operands)
-        self.variadic = next(iter(parameters)).annotation == "Arrays"
+        self.variadic = "Arrays" in str(next(iter(parameters)).annotation)
         self.defaults = {p.name: p.default for p in parameters}
         self.parameters = len(self.names) > len(operands) or self.variadic
         self.plain = not self.parameters
@@ -98,7 +100,6 @@ class Primitive(Generic[P, R]):
         self.joint: Rule | None = None
         self.ruled = 0  # a bit for each operand that has a rule
         self.plans: dict[int, tuple] = {}
-        self.rereads: set[int] = set()
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -143,14 +144,13 @@ class Primitive(Generic[P, R]):
         return np.shape(arrays[self.operands.index(name.removesuffix("_shape"))])
 
     def plan(self, mask: int) -> tuple:
-        """Which slots the rules of the operands in `mask` leave unread, and which operands they read."""
+        """Which slots the rules of the operands in `mask` leave unread, which operands they read, whether the result."""
         rules = [self.joint] if self.joint else [self.rules[k] for k in range(self.arity) if mask >> k & 1]
         read = {s for rule in rules if rule is not None for s in rule.slots}
-        if self.results is None and self.first_result in read:
-            self.rereads.add(mask)
         self.plans[mask] = plan = (
             [s for s in range(self.first_special) if s not in read],
             sorted(s for s in read if s < self.arity),
+            any(self.first_result <= s < self.first_special for s in read),
         )
         return plan
 
@@ -170,7 +170,7 @@ class Primitive(Generic[P, R]):
                 numbers_only = False
                 if a._requires_grad and self.ruled & bit:
                     mask |= bit
-                    parent = a if a._edge is None else a._edge
+                    parent = a._edge or a
             elif type(a) in NUMBERS:
                 arrays.append(a)
             else:
@@ -187,35 +187,34 @@ class Primitive(Generic[P, R]):
         flags = modes.flags
         if flags & ANOMALY:
             check_forward(self.name, arrays, out)
-        recording = mask and flags & RECORD
+        if not flags & RECORD:
+            mask = 0
         if self.results is not None:
-            tensors = [wrap(np.asarray(a)) for a in out]
-            if recording:
-                self.record_several(operands, parents, arrays, params, tensors, mask)
-            return self.results(*tensors)
+            return self.several(operands, parents, arrays, params, out, mask, flags)
         if type(out) is not np.ndarray:
             out = np.asarray(out)
         t = new(Tensor)
         t._array = out
         if out.base is not None:
             share_memory(t, operands)
-        if recording:
-            saved, cells = self.save(operands, arrays, params, (out,), mask)
-            if mask in self.rereads:  # a rule reads the result
-                t._cell = t._cell or [0]
-                cells.append(t._cell)
+        if mask:
             t._requires_grad = True
-            t._edge = Node(self, parents, saved, cells, out)
-        return cast(R, t)
+            t._edge = self.record(operands, parents, arrays, params, t, mask, flags)
+        return t  # type: ignore[return-value]
 
     def compute(self, arrays: list, params: dict) -> Any:
         return self.value(arrays, **params) if self.variadic else self.value(*arrays, **params)  # type: ignore
 
-    def save(self, operands: Sequence, arrays: list, params: dict, results: Sequence, mask: int) -> tuple[list, list]:
-        """What the rules of the operands in `mask` will read, and the stamps of the memory it lies in."""
-        unread, watched = self.plans.get(mask) or self.plan(mask)
+    def record(
+        self, operands: Sequence, parents: list, saved: list, params: dict, t: Tensor | None, mask: int, flags: int
+    ) -> Node:
+        """Leave a node with what the rules of the operands in `mask` will read. `saved` are the operands' arrays.
+
+        t: the result; None for several, which are in `params` as `out`.
+        """
+        unread, watched, rereads = self.plans.get(mask) or self.plan(mask)
         cells: list = []
-        for k in watched if not self.variadic else range(len(arrays) if watched else 0):
+        for k in watched if not self.variadic else range(len(saved) if watched else 0):
             a = operands[k]
             if isinstance(a, Tensor) and not a._shared:
                 cell = a._cell
@@ -224,35 +223,48 @@ class Primitive(Generic[P, R]):
                 cells.append(cell)
             else:
                 cells.append(None)
-                if isinstance(arrays[k], np.ndarray):  # somebody else may write to it
-                    arrays[k] = arrays[k].copy()
-        saved = [arrays] if self.variadic else arrays
+                if isinstance(saved[k], np.ndarray):  # somebody else may write to it
+                    saved[k] = saved[k].copy()
+        if rereads:
+            if t is not None and t._cell is None:
+                t._cell = [0]
+            cells.append(None if t is None else t._cell)
+        results = [t._array] if t is not None else params.pop("out")
         if self.plain:
             saved += results
         else:
-            saved = [*saved, *params.values(), *results, *(self.special(n, arrays, mask) for n in self.specials)]
+            specials = [self.special(name, saved, mask) for name in self.specials]
+            saved = [*([saved] if self.variadic else saved), *params.values(), *results, *specials]
         for s in unread:
             saved[s] = None
-        return saved, cells
+        if t is None:
+            saved.append(self.likes(results))
+        return Node(self, parents, saved, cells, Several if t is None else t._array, flags)
 
-    def record_several(
-        self, operands: Sequence, parents: list, arrays: list, params: dict, tensors: list[Tensor], mask: int
-    ) -> None:
-        """Record an operation with several results; each differentiable one selects its part of the gradient."""
-        saved, cells = self.save(operands, arrays, params, [t._array for t in tensors], mask)
-        smooth = [tensors[k] for k in self.smooth]
-        likes = [(t.shape, t.dtype) for t in smooth]
-        node = Node(self, parents, [*saved, likes], cells, Several)
-        for place, t in enumerate(smooth):
-            t._requires_grad = True
-            t._edge = Node(select, [node], [None, place, likes, None], [], t)
+    def several(
+        self, operands: Sequence, parents: list, arrays: list, params: dict, out: Sequence, mask: int, flags: int
+    ) -> Any:
+        """Several results, as a named tuple; each differentiable one selects its part of the gradient."""
+        tensors = [wrap(np.asarray(a)) for a in out]
+        if mask:
+            params = {**params, "out": [t._array for t in tensors]}
+            node = self.record(operands, parents, arrays, params, None, mask, flags)
+            likes = self.likes([t._array for t in tensors])
+            for place, t in enumerate([tensors[k] for k in self.smooth]):
+                t._requires_grad = True
+                t._edge = Node(select, [node], [None, place, likes, None], [], t, RECORD)
+        return self.results(*tensors)
+
+    def likes(self, results: Sequence) -> list[tuple]:
+        """The shape and dtype of every differentiable result."""
+        return [(results[k].shape, results[k].dtype) for k in self.smooth]
 
     def on(self, *args: Any, **params: Any) -> Any:
         """The operation inside a gradient rule: on arrays it gives arrays, on Tensors it records a Tensor."""
-        operands, params = self.bind(args, params)
+        operands, bound = self.bind(args, params)
         if any(isinstance(a, Tensor) for a in operands):
             return self(*args, **params)
-        return self.compute(list(operands), params)
+        return self.compute(list(operands), bound)
 
     def bind(self, args: Sequence, params: dict) -> tuple[Sequence, dict]:
         """Sort the arguments of a call into operands and parameters, in order and with the defaults."""
@@ -292,7 +304,7 @@ class Primitive(Generic[P, R]):
                 saved[self.first_result] = remembering(out, node, next(cells))
             elif out is not None and k in self.smooth:
                 place = self.smooth.index(k)
-                part = Node(select, [node], [None, place, saved[-1], None], None, out)
+                part = Node(select, [node], [None, place, saved[-1], None], [], out, RECORD)
                 saved[self.first_result + k] = remembering(out, part, None)
         return saved
 

@@ -8,7 +8,7 @@ operation computes stands in ops/.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -18,8 +18,11 @@ from tinygrad_lite.autograd import GradientError, clock
 from tinygrad_lite.methods import Methods
 from tinygrad_lite.modes import FREEZE, RECORD, modes
 
-Array = Any
+Array = Annotated[Any, "Array"]
 """What an operation takes as an operand: a Tensor, an array, a number or a nested list of numbers."""
+
+Arrays = Annotated[Any, "Arrays"]
+"""A sequence of such operands."""
 
 DEFAULT_DTYPE = np.dtype(np.float32)
 """The dtype of Python floats."""

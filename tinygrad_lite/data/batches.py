@@ -11,6 +11,8 @@ import numpy as np
 import tinygrad_lite as tl
 from tinygrad_lite.tensor import Array, Tensor, to_array, wrap
 
+EXAMPLE = "DataLoader(images, labels, batch_size=64)"
+
 
 class DataLoader:
     """Batches of arrays that belong together: images and labels, say.
@@ -35,9 +37,9 @@ class DataLoader:
     >>> loader = DataLoader(np.arange(5), np.arange(5) ** 2, batch_size=2, shuffle=True, seed=0)
     >>> for x, y in loader:
     ...     print(x, y)
-    tensor([2, 1]) tensor([4, 1])
-    tensor([4, 0]) tensor([16,  0])
-    tensor([3]) tensor([9])
+    tensor([2, 4]) tensor([ 4, 16])
+    tensor([3, 0]) tensor([9, 0])
+    tensor([1]) tensor([1])
     """
 
     def __init__(
@@ -50,11 +52,11 @@ class DataLoader:
         transform: Callable[..., Any] | None = None,
     ) -> None:
         if not arrays:
-            raise ValueError("DataLoader: got no arrays; pass the data first: DataLoader(images, labels, batch_size=64)")
+            raise ValueError(f"DataLoader: got no arrays; pass the data first: {EXAMPLE}")
         self.arrays = tuple(items(a, k) for k, a in enumerate(arrays))
         lengths = [len(a) for a in self.arrays]
         if len(set(lengths)) > 1:
-            raise ValueError(f"DataLoader: the arrays have {lengths} items; they need the same number, one for each item")
+            raise ValueError(f"DataLoader: the arrays have {lengths} items; they need the same number")
         if not lengths[0]:
             raise ValueError("DataLoader: the arrays are empty; was the data loaded, or filtered to nothing?")
         if isinstance(batch_size, bool) or not hasattr(batch_size, "__index__"):
@@ -63,7 +65,8 @@ class DataLoader:
             raise ValueError(f"DataLoader: batch_size must be at least 1, got {batch_size}")
         if transform is not None and not callable(transform):
             raise TypeError(f"DataLoader: transform is a function (x, y, rng) -> (x, y), got {transform!r}")
-        np.random.default_rng(seed)  # a bad seed fails here and not in the middle of a training
+        if seed is not None and (not hasattr(seed, "__index__") or seed < 0):
+            raise ValueError(f"DataLoader: seed is a whole number from 0 on, or None, got {seed!r}")
         self.batch_size = operator.index(batch_size)
         self.shuffle, self.seed, self.drop_last, self.transform = shuffle, seed, drop_last, transform
         self.epoch = 0
@@ -111,22 +114,21 @@ class DataLoader:
 
 def items(data: Array, k: int) -> np.ndarray:
     """Argument `k` of a DataLoader as an array of items."""
-    example = "DataLoader(images, labels, batch_size=64)"
-    if np.ndim(data) == 0 and np.isscalar(data):
+    if np.isscalar(data):
         raise TypeError(
             f"DataLoader: argument {k} is a single value, {data!r}, and has no items; the batch size is given by name: "
-            + example
+            f"{EXAMPLE}"
         )
     if not isinstance(data, (list, tuple, range)) and not hasattr(data, "__array__"):
         raise TypeError(
-            f"DataLoader: argument {k} is a {type(data).__name__}; pass images and labels as arrays: {example}"
+            f"DataLoader: argument {k} is a {type(data).__name__}; pass images and labels as arrays: {EXAMPLE}"
         )
     try:
         array = to_array(data)
     except (TypeError, ValueError) as error:
         raise TypeError(f"DataLoader: argument {k} is no array of numbers: {error}") from error
     if array.ndim == 0:
-        raise ValueError(f"DataLoader: argument {k} is a 0-d array and has no items; pass images and labels: {example}")
+        raise ValueError(f"DataLoader: argument {k} is a 0-d array and has no items; pass images and labels: {EXAMPLE}")
     return array
 
 

@@ -282,7 +282,7 @@ def transposed(
         (n - 1) * s - 2 * p + d * (k - 1) + e + 1
         for n, s, p, d, k, e in zip(y.shape[2:], stride, padding, dilation, w.shape[2:], extra)
     )
-    if min(size) < 0:
+    if min(size) < 1:
         raise ValueError(f"{name}: the output would have size {size}; padding {padding} is too large for input {y.shape}")
     x = convolve_input(y, w, stride, padding, dilation, groups, size)
     if bias is not None:

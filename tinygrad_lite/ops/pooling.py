@@ -1,13 +1,12 @@
 """Pooling: the maximum or the mean of each window of a plane, for windows that slide or that share it evenly.
 
 A window along one axis is a row of a table of positions, and a window of a plane is a pair of such rows. So
-sliding and adaptive pooling, in one and two dimensions, are the same two kernels with other tables. Means are
-a weighted sum along each axis in turn, which is what resampling.py needs as well.
+sliding and adaptive pooling, in one and two dimensions, differ only in their tables. A mean is a weighted sum
+along each axis in turn (resampling.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -17,8 +16,9 @@ import numpy as np
 from tinygrad_lite import kernels
 from tinygrad_lite.ops.convolution import Size, sizes
 from tinygrad_lite.ops.creation import as_tensor
+from tinygrad_lite.ops.resampling import Table, resample, shared_table
 from tinygrad_lite.primitive import composed, primitive
-from tinygrad_lite.tensor import DEFAULT_DTYPE, Array, Tensor
+from tinygrad_lite.tensor import Array, Tensor
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -30,53 +30,6 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
 ]
-
-Table = tuple[np.ndarray, np.ndarray]
-"""For each output position along an axis the input positions that it sees, and their weights; both (n, T)."""
-
-
-# ---------------------------------------------------------------------------------- weighted sums
-
-
-def along_axes(kernel: Callable, x: np.ndarray, tables: Sequence[Table | None], size: Sequence[int]) -> np.ndarray:
-    """Apply a kernel on (A, L, B) along each of the last axes that has a table; `size` is the resulting shape."""
-    first = x.ndim - len(tables)
-    dtype = x.dtype if x.dtype.kind == "f" else DEFAULT_DTYPE
-    y = x.astype(np.float32 if dtype == np.float16 else dtype, copy=False)
-    # The last axis has the shortest inner loops: it comes where the array is small.
-    growing = prod(size) > prod(x.shape[first:])
-    for k in range(len(tables))[:: -1 if growing else 1]:
-        table = tables[k]
-        if table is not None:
-            shape = y.shape
-            axis = first + k
-            y = kernel(y.reshape(prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])), *table, size[k])
-            y = y.reshape(*shape[:axis], size[k], *shape[axis + 1 :])
-    return y.astype(dtype, copy=y is x)
-
-
-@primitive(public=False)
-def resample(x: Array, tables: tuple[Table | None, ...]) -> Tensor:
-    """y[..., i] = sum over t of weight[i, t] * x[..., index[i, t]], along each of the last axes with its table."""
-    last = x.shape[x.ndim - len(tables) :]
-    size = [n if table is None else len(table[0]) for n, table in zip(last, tables)]
-    return along_axes(lambda a, index, weight, n: kernels.resample(a, index, weight), x, tables, size)
-
-
-@resample.gradient
-def resample_x(g, x_shape, tables):
-    return resample_back.on(g, tables, x_shape[len(x_shape) - len(tables) :])
-
-
-@primitive(public=False)
-def resample_back(y: Array, tables: tuple[Table | None, ...], size: tuple) -> Tensor:
-    """The transpose of `resample`; `size` is the shape of the last axes of the result."""
-    return along_axes(kernels.resample_back, y, tables, size)
-
-
-@resample_back.gradient
-def resample_back_y(g, tables):
-    return resample.on(g, tables)
 
 
 # -------------------------------------------------------------------------------------- maxima
@@ -100,7 +53,7 @@ def largest_x(g, indices, x_shape, tables):
 
 
 @primitive(public=False)
-def put(x: Array, indices: np.ndarray, size: tuple) -> Tensor:
+def put(x: Array, indices: Array, size: tuple) -> Tensor:
     """Zeros with planes of `size`, in which every value of x is added at its place."""
     lead = x.shape[: x.ndim - len(size)]
     n = prod(x.shape[len(lead) :])
@@ -114,7 +67,7 @@ def put_x(g, indices, size):
 
 
 @primitive(public=False)
-def pick(x: Array, indices: np.ndarray, rank: int) -> Tensor:
+def pick(x: Array, indices: Array, rank: int) -> Tensor:
     """The values of x at places in its flattened planes: the last `rank` axes."""
     lead = x.shape[: x.ndim - rank]
     flat = x.reshape(*lead, prod(x.shape[len(lead) :]))
@@ -169,16 +122,6 @@ def mean_table(n: int, kernel: int, stride: int, padding: int, ceil_mode: bool, 
     if isinstance(divisor, str):
         divisor = padded[:, None] if divisor == "padded" else valid.sum(axis=1, keepdims=True)
     return index, valid / divisor
-
-
-@lru_cache(maxsize=512)
-def shared_table(n: int, count: int) -> Table:
-    """`count` windows that share an axis of n evenly: from floor(i * n / count) to ceil((i + 1) * n / count)."""
-    start = np.arange(count) * n // max(count, 1)
-    stop = -(-(np.arange(count) + 1) * n // max(count, 1))
-    index = start[:, None] + np.arange(max(stop - start, default=1))
-    valid = index < stop[:, None]
-    return np.minimum(index, stop[:, None] - 1), valid / (stop - start)[:, None]
 
 
 def plane(name: str, input: Array, rank: int) -> tuple[Tensor, tuple[int, ...]]:
