@@ -1,7 +1,17 @@
 """Layers: modules with parameters. Import as `tinygrad_lite.layers`."""
+# ruff: noqa: F401, F403
 
 from tinygrad_lite.layers import init
-from tinygrad_lite.layers.containers import ModuleDict, ModuleList, ParameterList, Sequential
-from tinygrad_lite.layers.linear import Flatten, Identity, Linear, Unflatten
-from tinygrad_lite.layers.module import Module
-from tinygrad_lite.layers.parameter import Parameter
+from tinygrad_lite.layers.activation import *
+from tinygrad_lite.layers.containers import *
+from tinygrad_lite.layers.convolution import *
+from tinygrad_lite.layers.dropout import *
+from tinygrad_lite.layers.embedding import *
+from tinygrad_lite.layers.linear import *
+from tinygrad_lite.layers.loss import *
+from tinygrad_lite.layers.module import *
+from tinygrad_lite.layers.normalization import *
+from tinygrad_lite.layers.parameter import *
+from tinygrad_lite.layers.pooling import *
+from tinygrad_lite.layers.resnet import *
+from tinygrad_lite.layers.summary import *

@@ -169,7 +169,9 @@ class Module:
         """
         self._new_name(name, "register_buffer", Tensor)
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"register_buffer: {name!r} needs a Tensor, got {type(tensor).__name__}; use tl.tensor(...)")
+            raise TypeError(
+                f"register_buffer: {name!r} needs a Tensor, got {type(tensor).__name__}; use tl.tensor(...)"
+            )
         self._buffers = {**self._buffers, name: bool(persistent)}
         setattr(self, name, tensor)
 
@@ -394,7 +396,9 @@ class Module:
             faults += [f"missing: {', '.join(missing)}"] if missing else []
             faults += [f"unexpected: {', '.join(map(str, unexpected))}"] if unexpected else []
         if faults:
-            raise RuntimeError(f"load_state_dict: the state does not fit {type(self).__name__}\n  " + "\n  ".join(faults))
+            raise RuntimeError(
+                f"load_state_dict: the state does not fit {type(self).__name__}\n  " + "\n  ".join(faults)
+            )
         with tl.no_grad():
             for name, value in values.items():
                 here[name]._writable("load_state_dict")[...] = value
@@ -425,7 +429,9 @@ def _as_array(name: str, value: Any) -> np.ndarray:
     try:
         array = np.asarray(value.detach() if hasattr(value, "detach") else value)
     except Exception as error:
-        raise TypeError(f"load_state_dict: {name}: {type(error).__name__}: {error}; convert it to float32 first") from error
+        raise TypeError(
+            f"load_state_dict: {name}: {type(error).__name__}: {error}; convert it to float32 first"
+        ) from error
     if array.dtype.kind not in "fiub":
         raise TypeError(f"load_state_dict: {name}: needs numbers, got {array.dtype} from a {type(value).__name__}")
     return array

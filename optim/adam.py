@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class Adam(Optimizer):
     tensor([0.9, 1.9], requires_grad=True)
     """
 
-    ranges = {"lr": POSITIVE, "betas": FRACTION, "eps": POSITIVE, "weight_decay": POSITIVE}
+    ranges: ClassVar = {"lr": POSITIVE, "betas": FRACTION, "eps": POSITIVE, "weight_decay": POSITIVE}
     decoupled = False
 
     def __init__(
@@ -48,7 +48,7 @@ class Adam(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        options = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**options, "amsgrad": amsgrad, "maximize": maximize})
 
     def _check(self, group: dict[str, Any]) -> None:
@@ -60,13 +60,14 @@ class Adam(Optimizer):
         names = ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * group["amsgrad"]
         return {"step": 0, **{name: np.zeros(p.shape, p.dtype) for name in names}}
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
+    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
         lr, eps, decay = float(group["lr"]), float(group["eps"]), float(group["weight_decay"])
         beta1, beta2 = map(float, group["betas"])
         rate = lr / (1 - beta1 ** state["step"])
         scale = math.sqrt(1 - beta2 ** state["step"])
         largest = [state["max_exp_avg_sq"]] if group["amsgrad"] else []
-        for p, g, m, v, *top, a, b in self.blocks(p, g, state["exp_avg"], state["exp_avg_sq"], *largest, work=2):
+        arrays = [parameter, gradient, state["exp_avg"], state["exp_avg_sq"], *largest]
+        for p, g, m, v, *top, a, b in self.blocks(*arrays, work=2):
             if group["maximize"]:
                 g = np.negative(g, out=a)
             if decay and self.decoupled:

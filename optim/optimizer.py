@@ -46,7 +46,9 @@ class Optimizer:
         self._work: dict[tuple, np.ndarray] = {}
         name = type(self).__name__
         if isinstance(params, (Tensor, dict)):
-            raise TypeError(f"{name}: params is a list of tensors or of groups, got a {type(params).__name__}; write [p]")
+            raise TypeError(
+                f"{name}: params is a list of tensors or of groups, got a {type(params).__name__}; write [p]"
+            )
         params = list(params)
         if not params:
             raise ValueError(f"{name}: got an empty list of parameters; was model.parameters() used up before?")
@@ -69,7 +71,9 @@ class Optimizer:
         """
         name = type(self).__name__
         if not isinstance(param_group, dict) or "params" not in param_group:
-            raise TypeError(f"{name}: a group is a dict with 'params', and groups can't be mixed with single parameters")
+            raise TypeError(
+                f"{name}: a group is a dict with 'params', and groups can't be mixed with single parameters"
+            )
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         if not params:
@@ -103,7 +107,9 @@ class Optimizer:
             value = group[option]
             for number in value if isinstance(value, (tuple, list)) else [value]:
                 if not low <= float(number) < high:
-                    raise ValueError(f"{name}: {option}={value} is out of range; it is from {low} up to, without, {high}")
+                    raise ValueError(
+                        f"{name}: {option}={value} is out of range; it is from {low} up to, without, {high}"
+                    )
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or set them to zero."""
@@ -146,8 +152,8 @@ class Optimizer:
         """The state of a parameter before its first step: arrays of its shape and numbers, by name."""
         return {}
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
-        """Change the array `p` in place, given its gradient and its state; `g` is not to be changed."""
+    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """Change an array in place, given its gradient (which is not to be changed), state and options."""
         raise NotImplementedError
 
     def blocks(self, *arrays: np.ndarray, work: int = 1) -> Iterator[list[np.ndarray]]:

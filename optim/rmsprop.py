@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,7 +13,7 @@ __all__ = ["RMSprop"]
 
 
 class RMSprop(Optimizer):
-    """RMSprop (Tieleman and Hinton 2012, lecture 6.5), centered as in Graves 2013 (arXiv:1308.0850, equations 38 to 45).
+    """RMSprop (Tieleman and Hinton 2012, lecture 6.5), centered as in Graves 2013 (arXiv:1308.0850, (38) to (45)).
 
         g <- g + weight_decay p
         v <- alpha v + (1 - alpha) g^2
@@ -33,7 +33,13 @@ class RMSprop(Optimizer):
     tensor([0.9, 1.9], requires_grad=True)
     """
 
-    ranges = {"lr": POSITIVE, "alpha": FRACTION, "eps": POSITIVE, "weight_decay": POSITIVE, "momentum": POSITIVE}
+    ranges: ClassVar = {
+        "lr": POSITIVE,
+        "alpha": FRACTION,
+        "eps": POSITIVE,
+        "weight_decay": POSITIVE,
+        "momentum": POSITIVE,
+    }
 
     def __init__(
         self,
@@ -47,18 +53,18 @@ class RMSprop(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        options = dict(lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum)
+        options = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum}
         super().__init__(params, {**options, "centered": centered, "maximize": maximize})
 
     def start(self, p: np.ndarray, group: dict[str, Any]) -> dict[str, Any]:
         names = ["square_avg"] + ["momentum_buffer"] * (group["momentum"] > 0) + ["grad_avg"] * group["centered"]
         return {"step": 0, **{name: np.zeros(p.shape, p.dtype) for name in names}}
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
+    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
         lr, alpha, eps = float(group["lr"]), float(group["alpha"]), float(group["eps"])
         decay, momentum = float(group["weight_decay"]), float(group["momentum"])
         names = ["square_avg"] + ["momentum_buffer"] * (momentum > 0) + ["grad_avg"] * group["centered"]
-        for p, g, v, *more, a, b in self.blocks(p, g, *(state[name] for name in names), work=2):
+        for p, g, v, *more, a, b in self.blocks(parameter, gradient, *(state[name] for name in names), work=2):
             if group["maximize"]:
                 g = np.negative(g, out=a)
             if decay:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class SGD(Optimizer):
     tensor([0.8, 1.6], requires_grad=True)
     """
 
-    ranges = {"lr": POSITIVE, "momentum": POSITIVE, "weight_decay": POSITIVE}
+    ranges: ClassVar = {"lr": POSITIVE, "momentum": POSITIVE, "weight_decay": POSITIVE}
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class SGD(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        options = dict(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay)
+        options = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
         super().__init__(params, {**options, "nesterov": nesterov, "maximize": maximize})
 
     def _check(self, group: dict[str, Any]) -> None:
@@ -53,13 +53,13 @@ class SGD(Optimizer):
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("SGD: nesterov=True needs a momentum above 0 and dampening=0")
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
+    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
         lr, decay, momentum = float(group["lr"]), float(group["weight_decay"]), float(group["momentum"])
         fresh = 1.0 - group["dampening"]
-        arrays = [p, g]
+        arrays = [parameter, gradient]
         if momentum:
             if "momentum_buffer" not in state:
-                state["momentum_buffer"] = np.zeros(p.shape, p.dtype)
+                state["momentum_buffer"] = np.zeros_like(parameter, order="C")
                 fresh = 1.0
             arrays.append(state["momentum_buffer"])
         for p, d, *m, a, b in self.blocks(*arrays, work=2):

@@ -164,7 +164,7 @@ def test_checkpoint_replays_random_numbers():
     y = tl.checkpoint(lambda x: tl.exp(x * tl.rand(100)), x)
     rates = tl.log(y.detach()).numpy()
     y.sum().backward()
-    np.testing.assert_allclose(x.grad.numpy(), rates * np.exp(rates), rtol=1e-5)
+    np.testing.assert_allclose(x.grad.numpy(), rates * np.exp(rates), rtol=1e-4, atol=1e-6)
 
 
 def test_checkpoint_notices_that_an_input_was_changed():

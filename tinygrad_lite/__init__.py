@@ -19,8 +19,11 @@ from tinygrad_lite.ops.special import *
 from tinygrad_lite.ops.comparison import *
 from tinygrad_lite.ops.activations import *
 from tinygrad_lite.ops.shapes import *
+from tinygrad_lite.ops.joining import *
 from tinygrad_lite.ops.indexing import *
 from tinygrad_lite.ops.reductions import *
+from tinygrad_lite.ops.norms import *
+from tinygrad_lite.ops.scans import *
 from tinygrad_lite.ops.sorting import *
 from tinygrad_lite.ops.products import *
 from tinygrad_lite.ops import linalg

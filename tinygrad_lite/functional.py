@@ -37,7 +37,7 @@ class Trace:
             ]
             outputs = function(*self.inputs)
         self.single_out = isinstance(outputs, Tensor)
-        self.outputs: list[Tensor] = [outputs] if self.single_out else list(outputs)
+        self.outputs: list[Tensor] = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
         for k, y in enumerate(self.outputs):
             if not isinstance(y, Tensor):
                 raise TypeError(f"{asked_by}: the function returned {type(y).__name__} as output {k}, not a Tensor")
@@ -157,6 +157,19 @@ def push(node: Node, tangents: dict[Any, Any]) -> Any:
     return filled[0] if node.shape is not None else filled
 
 
+def _scalar_vjp(function: Callable, primals: Any, asked_by: str) -> tuple[Tensor, Any]:
+    """The value and the gradient of a function that must return a single number."""
+
+    def checked(*xs: Tensor) -> Tensor:
+        value = function(*xs)
+        if not isinstance(value, Tensor) or value.size != 1:
+            shape = value.shape if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"{asked_by}: the function must return a single number, it returned {shape}")
+        return value
+
+    return vjp(checked, primals)
+
+
 def hvp(function: Callable, primals: Any, vectors: Any) -> tuple[Any, Any]:
     """The value of a scalar `function`, and the product of its Hessian with `vectors` (forward over reverse).
 
@@ -170,7 +183,7 @@ def hvp(function: Callable, primals: Any, vectors: Any) -> tuple[Any, Any]:
     seen: list[Tensor] = []
 
     def gradient(*xs: Tensor) -> Any:
-        value, gradients = vjp(function, xs[0] if not isinstance(primals, (tuple, list)) else xs)
+        value, gradients = _scalar_vjp(function, xs if isinstance(primals, (tuple, list)) else xs[0], "hvp")
         seen.append(value)
         return gradients
 
@@ -220,10 +233,7 @@ def hessian(function: Callable, primals: Any) -> Any:
     single = not isinstance(primals, (tuple, list))
 
     def gradient(*xs: Tensor) -> Any:
-        value, gradients = vjp(function, xs[0] if single else xs)
-        if value.size != 1:
-            raise ValueError(f"hessian: the function must return a single number, it returned shape {value.shape}")
-        return gradients
+        return _scalar_vjp(function, xs[0] if single else xs, "hessian")[1]
 
     return jacobian(gradient, primals)
 

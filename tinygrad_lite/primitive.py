@@ -25,7 +25,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import numpy as np
 
-from tinygrad_lite.autograd import AnomalyError, Node, Several
+from tinygrad_lite.autograd import AnomalyError, GradientError, Node, Several
 from tinygrad_lite.modes import ANOMALY, RECORD, modes, user_line
 from tinygrad_lite.tensor import Array, Tensor, new, to_array, wrap
 
@@ -71,10 +71,10 @@ class Rule:
 class Primitive(Generic[P, R]):
     """An operation with gradient rules; make one with `@primitive`."""
 
-    def __init__(self, value: Callable[P, R], outputs: str, discrete: str) -> None:
+    def __init__(self, value: Callable[P, R], outputs: str, discrete: str, name: str | None) -> None:
         self.value = value
-        self.name = value.__name__.rstrip("_")
-        self.__name__, self.__doc__, self.__module__ = self.name, value.__doc__, value.__module__
+        self.__name__, self.__doc__, self.__module__ = value.__name__.rstrip("_"), value.__doc__, value.__module__
+        self.name = name or self.__name__
         self.__wrapped__ = value  # for inspect.signature, help() and doctest
         parameters = inspect.signature(value).parameters.values()
         operands = [p.name for p in parameters if "Array" in str(p.annotation)]
@@ -90,7 +90,7 @@ class Primitive(Generic[P, R]):
         # Slots: where operands, parameters, results and special values stand in a node's saved values.
         self.outputs = outputs.split()
         self.smooth = [k for k, name in enumerate(self.outputs) if name not in discrete.split()]
-        self.results: Any = namedtuple(self.name, self.outputs) if len(self.outputs) > 1 else None  # type: ignore
+        self.results: Any = namedtuple(self.__name__, self.outputs) if len(self.outputs) > 1 else None  # type: ignore
         self.first_result = len(self.names)
         self.first_special = self.first_result + len(self.outputs)
         self.slot_names = [*operands, *(n for n in self.names if n not in operands), *self.outputs]
@@ -108,9 +108,9 @@ class Primitive(Generic[P, R]):
 
     def gradient(self, rule: Callable) -> Callable:
         """Register the gradient rule of one operand; its name is '<operation>_<operand>'."""
-        operand = rule.__name__.removeprefix(self.name + "_")
+        operand = rule.__name__.removeprefix(self.__name__ + "_")
         if operand not in self.operands or self.variadic:
-            wanted = " or ".join(f"{self.name}_{name}" for name in self.operands)
+            wanted = " or ".join(f"{self.__name__}_{name}" for name in self.operands)
             raise TypeError(f"{self.name}: the rule {rule.__name__!r} names no operand; call it {wanted}")
         k = self.operands.index(operand)
         self.rules[k] = made = Rule(rule, self)
@@ -170,7 +170,7 @@ class Primitive(Generic[P, R]):
                 numbers_only = False
                 if a._requires_grad and self.ruled & bit:
                     mask |= bit
-                    parent = a._edge or a
+                    parent = a if a._edge is None else a._edge
             elif type(a) in NUMBERS:
                 arrays.append(a)
             else:
@@ -292,7 +292,7 @@ class Primitive(Generic[P, R]):
         saved = list(node.saved or ())
         cells = iter(node.cells or ())
         mask = sum(1 << k for k, parent in enumerate(node.parents) if parent is not None)
-        watched = self.plans[mask][1]
+        watched = (self.plans.get(mask) or self.plan(mask))[1]
         if self.variadic and watched:
             saved[0] = [remembering(a, parent, next(cells)) for a, parent in zip(saved[0], node.parents)]
         else:
@@ -329,17 +329,21 @@ def share_memory(t: Tensor, operands: Sequence) -> None:
             t._shared = True
 
 
-def explained(error: Exception, name: str, arrays: Sequence) -> Exception:
-    """The error again, with the operation and what it was given in front."""
-    given = ", ".join(
-        "None" if a is None else f"{np.asarray(a).dtype}{list(np.shape(a))}" for a in arrays if not isinstance(a, list)
-    )
+KINDS = (IndexError, TypeError, ValueError, NotImplementedError, ZeroDivisionError)
+
+
+def explained(error: Exception, name: str, operands: Sequence) -> Exception:
+    """The error again, with the operation in front and what it was given behind."""
     text = str(error)
-    text = text if text.startswith(f"{name}:") else f"{name}: {text}"
-    kind = type(error)
-    if kind not in (ValueError, TypeError, IndexError, RuntimeError, NotImplementedError, ZeroDivisionError):
-        kind = next((k for k in (IndexError, ValueError, TypeError) if isinstance(error, k)), RuntimeError)
-    return kind(f"{text} (operands: {given})")
+    if isinstance(error, GradientError) or text.startswith(f"{name}:"):
+        return error
+    given = []
+    for a in operands:
+        if isinstance(a, (Tensor, np.ndarray)):
+            given.append(f"{a.dtype}{list(a.shape)}")
+    behind = f" (given {', '.join(given)})" if given and "(given " not in text else ""
+    kind = type(error) if type(error) in KINDS else next((k for k in KINDS if isinstance(error, k)), RuntimeError)
+    return kind(f"{name}: {text}{behind}")
 
 
 def check_forward(name: str, arrays: Sequence, out: Any) -> None:
@@ -356,9 +360,11 @@ def check_forward(name: str, arrays: Sequence, out: Any) -> None:
 def primitive(value: Callable[P, R]) -> Primitive[P, R]: ...
 @overload
 def primitive(
-    *, outputs: str = "out", discrete: str = "", public: bool = True
+    *, outputs: str = "out", discrete: str = "", public: bool = True, name: str | None = None
 ) -> Callable[[Callable[P, R]], Primitive[P, R]]: ...
-def primitive(value: Any = None, *, outputs: str = "out", discrete: str = "", public: bool = True) -> Any:
+def primitive(
+    value: Any = None, *, outputs: str = "out", discrete: str = "", public: bool = True, name: str | None = None
+) -> Any:
     """Make an operation of a function on arrays; give it gradient rules with `@<operation>.gradient`.
 
     value     the function. Its parameters annotated `Array` are operands, one annotated `Arrays` (the
@@ -367,6 +373,7 @@ def primitive(value: Any = None, *, outputs: str = "out", discrete: str = "", pu
     outputs   the names of the results, where there are several; they come as a named tuple
     discrete  those of them that have no gradient, such as indices
     public    whether it is listed in docs/OPS.md
+    name      in the registry and in errors, where it is not that of the function: "linalg.inv"
 
     A rule for an operand may be left out: no gradient flows there, as for an index.
 
@@ -388,7 +395,7 @@ def primitive(value: Any = None, *, outputs: str = "out", discrete: str = "", pu
     """
 
     def make(value: Callable[P, R]) -> Primitive[P, R]:
-        op = Primitive(value, outputs, discrete)
+        op = Primitive(value, outputs, discrete, name)
         if public:
             registry[op.name] = op
         return op
@@ -396,18 +403,28 @@ def primitive(value: Any = None, *, outputs: str = "out", discrete: str = "", pu
     return make if value is None else make(value)
 
 
-def composed(function: Callable[P, R]) -> Callable[P, R]:
+@overload
+def composed(function: Callable[P, R]) -> Callable[P, R]: ...
+@overload
+def composed(*, name: str) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def composed(function: Any = None, *, name: str | None = None) -> Any:
     """List a function that is made of primitives, and let it take PyTorch's `dim` for `axis` and the like."""
+    if function is None:
+        return lambda function: composed(function, name=name)
     names = list(inspect.signature(function).parameters)
+    label = name or function.__name__.rstrip("_")
 
     @wraps(function)
     def call(*args: P.args, **params: P.kwargs) -> R:
         if params:
-            for name in [n for n in params if n not in names and SYNONYMS.get(n) in names]:
-                params[SYNONYMS[name]] = params.pop(name)
-        return function(*args, **params)
+            for word in [n for n in params if n not in names and SYNONYMS.get(n) in names]:
+                params[SYNONYMS[word]] = params.pop(word)
+        try:
+            return function(*args, **params)
+        except Exception as error:
+            raise explained(error, label, args) from error
 
-    registry[function.__name__.rstrip("_")] = call
+    registry[label] = call
     return call
 
 

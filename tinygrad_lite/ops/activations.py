@@ -1,1 +1,493 @@
-__all__: list[str] = []
+"""Activation functions of neural networks, elementwise.
+
+Their parameters have PyTorch's names and defaults; the limits at kinks are PyTorch's too: the slope of
+relu at 0 is 0, that of leaky_relu is `negative_slope`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinygrad_lite.ops.creation import as_tensor
+from tinygrad_lite.ops.elementwise import NUMBER, blockwise, keep, multiply, quiet, subtract
+from tinygrad_lite.ops.special import erf
+from tinygrad_lite.ops.trigonometric import tanh
+from tinygrad_lite.primitive import composed, primitive
+from tinygrad_lite.tensor import Array, Tensor
+
+__all__ = [
+    "celu",
+    "elu",
+    "gelu",
+    "glu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "logit",
+    "logsigmoid",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "swish",
+    "tanhshrink",
+    "threshold",
+]
+
+
+# ----------------------------------------------------------------------------------- rectifiers
+
+
+@primitive
+def relu(input: Array) -> Tensor:
+    """max(input, 0).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.relu(tl.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+    return np.maximum(input, 0)
+
+
+@relu.gradient
+def relu_input(g, out):
+    return keep(g, out > 0)
+
+
+@primitive
+def leaky_relu(input: Array, negative_slope: Array = 0.01) -> Tensor:
+    """input where input > 0, else negative_slope * input.
+
+    negative_slope: a number, or a Tensor that broadcasts with `input` and has a gradient.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.leaky_relu(tl.tensor([-1.0, 2.0]), 0.5)
+    tensor([-0.5,  2. ])
+    """
+    if isinstance(negative_slope, NUMBER) and 0 <= negative_slope <= 1:
+        return np.maximum(input, negative_slope * input)
+    return np.maximum(input, 0) + negative_slope * np.minimum(input, 0)
+
+
+@leaky_relu.gradient
+@blockwise
+def leaky_relu_input(g, input, negative_slope):
+    return keep(g, input > 0) + negative_slope * keep(g, input <= 0)
+
+
+@leaky_relu.gradient
+def leaky_relu_negative_slope(g, input):
+    return g * np.minimum(input, 0)
+
+
+@composed
+def prelu(input: Array, weight: Array) -> Tensor:
+    """input where input > 0, else weight * input, the weight being learned (He et al. 2015, arXiv:1502.01852).
+
+    weight: one number, or one for each channel, the second axis of `input`.
+    Raises ValueError where the sizes differ.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.prelu(tl.tensor([[-1.0, -1.0]]), tl.tensor([0.5, 0.25]))
+    tensor([[-0.5 , -0.25]])
+    """
+    input, weight = as_tensor(input), as_tensor(weight)
+    channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.ndim > 1 or weight.size not in (1, channels):
+        raise ValueError(
+            f"prelu: got weight {weight.shape} for input {input.shape}; needs one weight, or one for each "
+            f"of the {channels} channels (axis 1)"
+        )
+    if input.ndim > 1 and weight.size > 1:
+        weight = np.reshape(weight, (channels,) + (1,) * (input.ndim - 2))
+    elif weight.ndim:
+        weight = np.reshape(weight, ())
+    return leaky_relu(input, weight)
+
+
+@primitive
+def threshold(input: Array, threshold: float, value: float) -> Tensor:
+    """input where input > threshold, else value.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.threshold(tl.tensor([-1.0, 0.5, 2.0]), 1.0, -9.0)
+    tensor([-9., -9.,  2.])
+    """
+    return np.where(np.less_equal(input, threshold), value, input)
+
+
+@threshold.gradient
+def threshold_input(g, input, threshold):
+    return keep(g, input > threshold)
+
+
+@primitive(public=False)
+@quiet
+@blockwise
+def exponential_linear(input: Array, alpha: float, scale: float, stretch: float) -> Tensor:
+    """scale * input where input > 0, else scale * alpha * (e^(stretch * input) - 1)."""
+    return scale * np.maximum(input, 0) + (scale * alpha) * np.expm1(stretch * np.minimum(input, 0))
+
+
+@exponential_linear.gradient
+@blockwise
+def exponential_linear_input(g, input, alpha, scale, stretch):
+    below = (scale * alpha * stretch) * np.exp(stretch * np.minimum(input, 0))
+    return keep(g * scale, input > 0) + keep(g * below, input <= 0)
+
+
+@composed
+def elu(input: Array, alpha: float = 1.0) -> Tensor:
+    """input where input > 0, else alpha (e^input - 1) (Clevert et al. 2015, arXiv:1511.07289).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.elu(tl.tensor([-1.0, 2.0])).round(4)
+    tensor([-0.6321,  2.    ])
+    """
+    return exponential_linear(input, alpha, 1.0, 1.0)
+
+
+@composed
+def celu(input: Array, alpha: float = 1.0) -> Tensor:
+    """max(0, input) + min(0, alpha (e^(input / alpha) - 1)) (Barron 2017, arXiv:1704.07483).
+
+    Raises ValueError for alpha = 0.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.celu(tl.tensor([-1.0, 2.0]), 2.0).round(4)
+    tensor([-0.7869,  2.    ])
+    """
+    if alpha == 0:
+        raise ValueError("celu: got alpha=0; needs another number, for the input is divided by it")
+    return exponential_linear(input, alpha, 1.0, 1 / alpha)
+
+
+@composed
+def selu(input: Array) -> Tensor:
+    """1.0507 input where input > 0, else 1.7581 (e^input - 1) (Klambauer et al. 2017, arXiv:1706.02515, eq. 2).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.selu(tl.tensor([-1.0, 2.0])).round(4)
+    tensor([-1.1113,  2.1014])
+    """
+    return exponential_linear(input, 1.6732632423543772, 1.0507009873554805, 1.0)
+
+
+# --------------------------------------------------------------------------------------- smooth
+
+
+@primitive
+@quiet
+@blockwise
+def sigmoid(input: Array) -> Tensor:
+    """1 / (1 + e^-input).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.sigmoid(tl.tensor([0.0, 1000.0]))
+    tensor([0.5, 1. ])
+    """
+    return 1 / (1 + np.exp(-input))
+
+
+@sigmoid.gradient
+@blockwise
+def sigmoid_input(g, out):
+    return g * (out * (1 - out))
+
+
+@primitive
+@blockwise
+def logsigmoid(input: Array) -> Tensor:
+    """ln(sigmoid(input)) = -ln(1 + e^-input), without overflow.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.logsigmoid(tl.tensor([0.0, -1000.0])).round(4)
+    tensor([-6.931e-01, -1.000e+03])
+    """
+    return np.minimum(input, 0) - np.log1p(np.exp(-np.abs(input)))
+
+
+@logsigmoid.gradient
+def logsigmoid_input(g, out):
+    return g * -np.expm1(out)  # 1 - sigmoid(input), with all its digits
+
+
+@primitive
+@quiet
+@blockwise
+def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """ln(1 + e^(beta input)) / beta, and the input itself where beta * input > threshold.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.softplus(tl.tensor([0.0, 1000.0])).round(4)
+    tensor([6.931e-01, 1.000e+03])
+    """
+    z = beta * input
+    return np.where(z > threshold, input, (np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))) / beta)
+
+
+@softplus.gradient
+@blockwise
+def softplus_input(g, input, beta, threshold):
+    z = beta * input
+    return g * np.where(z > threshold, 1, sigmoid.on(z))
+
+
+@primitive
+@quiet
+@blockwise
+def silu(input: Array) -> Tensor:
+    """input * sigmoid(input) (Hendrycks and Gimpel 2016, arXiv:1606.08415).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.silu(tl.tensor([-1.0, 0.0, 2.0])).round(4)
+    tensor([-0.2689,  0.    ,  1.7616])
+    """
+    return input / (1 + np.exp(-input))
+
+
+@silu.gradient
+@blockwise
+def silu_input(g, input):
+    s = sigmoid.on(input)
+    return g * (s * (1 + input * (1 - s)))
+
+
+@primitive
+@blockwise
+def mish(input: Array) -> Tensor:
+    """input * tanh(softplus(input)) (Misra 2019, arXiv:1908.08681).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.mish(tl.tensor([-1.0, 0.0, 2.0])).round(4)
+    tensor([-0.3034,  0.    ,  1.944 ])
+    """
+    e = np.exp(np.minimum(input, 30))  # tanh(ln(1 + e)) = (e^2 + 2e) / (e^2 + 2e + 2), which is 1 from 20 on
+    n = e * (e + 2)
+    return input * (n / (n + 2))
+
+
+@mish.gradient
+@blockwise
+def mish_input(g, input):
+    t = np.tanh(softplus.on(input))
+    return g * (t + input * sigmoid.on(input) * (1 - t * t))
+
+
+@primitive
+@blockwise
+def gelu(input: Array, approximate: str = "none") -> Tensor:
+    """input * P(X < input) for a standard normal X, = input (1 + erf(input / sqrt(2))) / 2.
+
+    approximate: 'none', or 'tanh' for input (1 + tanh(sqrt(2 / pi) (input + 0.044715 input^3))) / 2 (Hendrycks and
+    Gimpel 2016, arXiv:1606.08415). Raises ValueError for another word.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.gelu(tl.tensor([-1.0, 0.0, 2.0])).round(4)
+    tensor([-0.1587,  0.    ,  1.9545])
+    """
+    if approximate == "none":
+        return input * (0.5 + 0.5 * erf.on(input * math.sqrt(0.5)))
+    if approximate == "tanh":
+        return input * (0.5 + 0.5 * np.tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))))
+    raise ValueError(f"gelu: got approximate={approximate!r}; needs 'none' or 'tanh'")
+
+
+@gelu.gradient
+@blockwise
+def gelu_input(g, input, approximate):
+    c = math.sqrt(2 / math.pi)
+    square = input * input
+    if approximate == "none":
+        below, density = 0.5 + 0.5 * erf.on(input * math.sqrt(0.5)), 0.5 * c * np.exp(-0.5 * square)
+    else:
+        t = np.tanh(c * input * (1 + 0.044715 * square))
+        below, density = 0.5 + 0.5 * t, 0.5 * c * (1 - t * t) * (1 + 3 * 0.044715 * square)
+    return g * (below + input * density)
+
+
+@primitive
+def softsign(input: Array) -> Tensor:
+    """input / (1 + |input|).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.softsign(tl.tensor([-1.0, 3.0]))
+    tensor([-0.5 ,  0.75])
+    """
+    return input / (1 + np.abs(input))
+
+
+@softsign.gradient
+def softsign_input(g, input):
+    return g / np.square(1 + np.abs(input))
+
+
+@composed
+def tanhshrink(input: Array) -> Tensor:
+    """input - tanh(input).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.tanhshrink(tl.tensor([0.0, 2.0])).round(4)
+    tensor([0.   , 1.036])
+    """
+    return subtract(input, tanh(input))
+
+
+@primitive
+@quiet
+def logit(input: Array, eps: float | None = None) -> Tensor:
+    """ln(input / (1 - input)), the inverse of sigmoid; NaN outside of [0, 1].
+
+    eps: the input is first clamped to [eps, 1 - eps].
+
+    >>> import tinygrad_lite as tl
+    >>> tl.logit(tl.tensor([0.5, 1.0]))
+    tensor([ 0., inf])
+    """
+    x = input if eps is None else np.clip(input, eps, 1 - eps)
+    return np.log(x / (1 - x))
+
+
+@logit.gradient
+def logit_input(g, input, eps):
+    low, high = (0, 1) if eps is None else (eps, 1 - eps)
+    inside = (input >= low) & (input <= high)
+    x = np.where(inside, input, 0.5)
+    return g * np.where(inside, 1 / (x * (1 - x)), math.nan if eps is None else 0)
+
+
+# ------------------------------------------------------------------------------------ piecewise
+
+
+@primitive
+def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """min(max(input, min_val), max_val); the slope at both bounds is 0.
+
+    Raises ValueError where min_val > max_val.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.hardtanh(tl.tensor([-2.0, 0.5]))
+    tensor([-1. ,  0.5])
+    """
+    if min_val > max_val:
+        raise ValueError(f"hardtanh: got min_val={min_val} and max_val={max_val}; needs min_val <= max_val")
+    return np.clip(input, min_val, max_val)
+
+
+@hardtanh.gradient
+def hardtanh_input(g, out, min_val, max_val):
+    return keep(g, (out > min_val) & (out < max_val))
+
+
+@composed
+def relu6(input: Array) -> Tensor:
+    """min(max(input, 0), 6) (Howard et al. 2017, arXiv:1704.04861).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.relu6(tl.tensor([-2.0, 0.5, 8.0]))
+    tensor([0. , 0.5, 6. ])
+    """
+    return hardtanh(input, 0, 6)
+
+
+@primitive
+@blockwise
+def hardsigmoid(input: Array) -> Tensor:
+    """min(max(input + 3, 0), 6) / 6 (Howard et al. 2019, arXiv:1905.02244).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.hardsigmoid(tl.tensor([-4.0, 0.0, 1.5]))
+    tensor([0.  , 0.5 , 0.75])
+    """
+    return np.clip(input + 3, 0, 6) / 6
+
+
+@hardsigmoid.gradient
+def hardsigmoid_input(g, input):
+    return keep(g / 6, np.abs(input) < 3)
+
+
+@primitive
+@blockwise
+def hardswish(input: Array) -> Tensor:
+    """input * hardsigmoid(input) (Howard et al. 2019, arXiv:1905.02244).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.hardswish(tl.tensor([-4.0, 3.0, 1.5]))
+    tensor([-0.   ,  3.   ,  1.125])
+    """
+    return input * (np.clip(input + 3, 0, 6) / 6)
+
+
+@hardswish.gradient
+@blockwise
+def hardswish_input(g, input):
+    return keep(g, input >= 3) + keep(g * (input / 3 + 0.5), np.abs(input) < 3)
+
+
+@primitive
+def softshrink(input: Array, lambd: float = 0.5) -> Tensor:
+    """input - lambd above lambd, input + lambd below -lambd, 0 between.
+
+    Raises ValueError for a negative lambd.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.softshrink(tl.tensor([-2.0, 0.25, 1.0]))
+    tensor([-1.5,  0. ,  0.5])
+    """
+    if lambd < 0:
+        raise ValueError(f"softshrink: got lambd={lambd}; needs a number >= 0")
+    return input - np.clip(input, -lambd, lambd)
+
+
+@softshrink.gradient
+def softshrink_input(g, out):
+    return keep(g, out != 0)
+
+
+@primitive
+def hardshrink(input: Array, lambd: float = 0.5) -> Tensor:
+    """input where |input| > lambd, else 0.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.hardshrink(tl.tensor([-2.0, 0.25, 1.0]))
+    tensor([-2.,  0.,  1.])
+    """
+    return np.where(np.abs(input) <= lambd, 0, input)
+
+
+@hardshrink.gradient
+def hardshrink_input(g, input, lambd):
+    return keep(g, np.abs(input) > lambd)
+
+
+@composed
+def glu(input: Array, axis: int = -1) -> Tensor:
+    """a * sigmoid(b), where a and b are the two halves of `input` along `axis`.
+
+    Dauphin et al. 2016, arXiv:1612.08083. Raises ValueError for an odd number of elements along `axis`.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.glu(tl.tensor([4.0, 0.0]))
+    tensor([2.])
+    """
+    input = as_tensor(input)
+    if not -input.ndim <= axis < input.ndim:
+        raise IndexError(f"glu: got axis={axis} for input {input.shape}; needs an axis of the input")
+    if input.shape[axis] % 2:
+        raise ValueError(f"glu: got input {input.shape} and axis={axis}; needs an even number of elements there")
+    a, b = np.split(input, 2, axis)
+    return multiply(a, sigmoid(b))
+
+
+swish = silu

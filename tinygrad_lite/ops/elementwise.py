@@ -67,7 +67,7 @@ def blockwise(formula: Callable[P, R]) -> Callable[P, R]:
     @wraps(formula)
     def evaluate(*args: Any, **params: Any) -> Any:
         x = args[0]
-        if x.size <= BLOCK and x.dtype.char in "fd" or any(isinstance(a, Tensor) for a in args):
+        if (x.size <= BLOCK and x.dtype.char in "fd") or any(isinstance(a, Tensor) for a in args):
             return formula(*args, **params)
         if x.dtype.char not in "fd":
             wide = np.float32 if x.dtype == np.float16 else np.float64

@@ -1,1 +1,273 @@
-__all__: list[str] = []
+"""Choosing elements by index, and putting values there: getitem, its transpose, and what is made of the two."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.modes import RECORD, modes
+from tinygrad_lite.ops.creation import as_tensor
+from tinygrad_lite.ops.shapes import normal_axis, ravel, reshape
+from tinygrad_lite.primitive import composed, primitive
+from tinygrad_lite.tensor import Array, Tensor, to_array
+
+__all__ = [
+    "getitem",
+    "index_put",
+    "nonzero",
+    "take",
+    "take_along_axis",
+]
+
+# ------------------------------------------------------------------------------ what an index is
+
+
+def plain_index(index: Any, copy: bool = False) -> Any:
+    """An index as NumPy takes it: Tensors and lists as arrays, with `copy` in memory of their own."""
+    if type(index) is tuple:
+        return tuple([plain_part(part, copy) for part in index])
+    return plain_part(index, copy)
+
+
+def plain_part(part: Any, copy: bool) -> Any:
+    if part is None or part is Ellipsis or type(part) is int:
+        return part
+    if type(part) is slice:
+        try:
+            return slice(*(b if b is None else operator.index(b) for b in (part.start, part.stop, part.step)))
+        except TypeError:
+            raise IndexError(f"getitem: {part}: the bounds and the step of a slice are integers or None") from None
+    if isinstance(part, (list, tuple, range)) and not len(part):
+        return np.zeros(0, np.intp)
+    try:
+        array = to_array(part)
+    except (TypeError, ValueError):
+        array = np.array(0.0)
+    if array.dtype.kind not in "iub":
+        what = f"{array.dtype}{list(array.shape)}" if hasattr(part, "dtype") else repr(part)
+        raise IndexError(
+            f"getitem: the index {what}; an index is made of integers, booleans, slices, None and Ellipsis. "
+            "Convert it: index.long(), or write a condition such as x > 0 for a mask"
+        )
+    if array.ndim == 0 and array.dtype.kind != "b":
+        return int(array)
+    return array.copy() if copy else array
+
+
+def parts_of(index: Any) -> tuple:
+    return index if type(index) is tuple else (index,)
+
+
+def is_basic(index: Any) -> bool:
+    """Whether a plain index chooses by integers and slices alone, so that the result is a view."""
+    return not any(isinstance(part, np.ndarray) for part in parts_of(index))
+
+
+def may_repeat(index: Any) -> bool:
+    """Whether a plain index may name an element twice: only arrays of integers can."""
+    return any(isinstance(part, np.ndarray) and part.dtype.kind != "b" for part in parts_of(index))
+
+
+def along(axis: int, part: Any) -> tuple:
+    """The index that takes `part` of one axis (counted from the front) and all of the others."""
+    return (slice(None),) * axis + (part,)
+
+
+def grid_along(indices: np.ndarray, axis: int) -> tuple:
+    """The index of the elements that `indices` names along an axis, the others where they stand."""
+    grid: list[Any] = list(np.ogrid[tuple(map(slice, indices.shape))])
+    grid[axis] = indices
+    return tuple(grid)
+
+
+# -------------------------------------------------------------------- x[index], and its transpose
+
+
+@primitive(public=False)
+def getitem_(x: Array, index: Any) -> Tensor:
+    """x[index], for a plain index."""
+    if is_basic(index):
+        index = parts_of(index)
+        if not any(part is Ellipsis for part in index):
+            index = (*index, ...)  # makes a view of what NumPy would hand out as a scalar
+    return x[index]
+
+
+@getitem_.gradient
+def getitem_x(g, index, x_shape):
+    return scatter_index.on(g, index, x_shape)
+
+
+@composed
+def getitem(x: Array, index: Any) -> Tensor:
+    """x[index], by NumPy's rules.
+
+    index: integers, slices (negative steps too), None, Ellipsis, integer or boolean arrays, lists or Tensors,
+    and tuples of these. A view of x where the index has no array. Raises IndexError.
+
+    >>> import tinygrad_lite as tl
+    >>> x = tl.tensor([[0, 1, 2], [3, 4, 5]])
+    >>> tl.getitem(x, (0, [2, 0]))
+    tensor([2, 0])
+    >>> x[x > 3]
+    tensor([4, 5])
+    """
+    x = as_tensor(x)
+    recorded = x._requires_grad and modes.flags & RECORD  # the tape keeps the index, so it must be its own
+    return getitem_(x, plain_index(index, copy=bool(recorded)))
+
+
+def scatter_rows(ids: np.ndarray, g: np.ndarray, rows: int) -> np.ndarray:
+    """The array (rows, d) whose row i is the sum of the rows of `g` (n, d) with ids (n,) equal to i."""
+    n, d = g.shape
+    out = np.zeros(rows * d, g.dtype)
+    g = g.reshape(-1)
+    columns = np.arange(d)
+    step = max(1, 65536 // max(d, 1))  # in blocks, as add.at is fast on 1-d index arrays that fit the cache
+    for start in range(0, n, step):
+        places = ids[start : start + step, None] * d + columns
+        np.add.at(out, places.reshape(-1), g[start * d : (start + step) * d])
+    return out.reshape(rows, d)
+
+
+@primitive(public=False)
+def scatter_index(g: Array, index: Any, shape: tuple[int, ...]) -> Tensor:
+    """Zeros of `shape` with g added at the plain `index`, repeated elements summed: the transpose of getitem."""
+    if not may_repeat(index):
+        out = np.zeros(shape, g.dtype)
+        out[index] = g
+        return out
+    parts = parts_of(index)
+    whole = any(part is Ellipsis for part in parts)
+    used = len(shape) if whole else sum(np.ndim(p) if getattr(p, "dtype", None) == bool else p is not None for p in parts)
+    lead, tail = shape[:used], math.prod(shape[used:])
+    rows = math.prod(lead)
+    if len(parts) == used and all(isinstance(p, (int, np.ndarray)) and np.asarray(p).dtype != bool for p in parts):
+        ids = np.ravel_multi_index(parts, lead, mode="wrap")  # wrap: negative indices count from the end
+    elif rows * tail <= 8 * g.size:
+        ids = np.arange(rows).reshape(lead)[index]
+    else:  # few elements of a large array, chosen by slices and arrays together
+        out = np.zeros(shape, g.dtype)
+        np.add.at(out, index, g)
+        return out
+    return scatter_rows(np.reshape(ids, -1), np.reshape(g, (-1, tail)), rows).reshape(shape)
+
+
+@scatter_index.gradient
+def scatter_index_g(g, index):
+    return getitem_.on(g, index)
+
+
+# ---------------------------------------------------------------------------------------- writing
+
+
+@primitive(public=False)
+def index_put_(x: Array, value: Array, index: Any) -> Tensor:
+    """A copy of x with x[index] = value, for a plain index."""
+    out = np.array(x)
+    kind = np.result_type(value)
+    if not isinstance(value, (int, float)) and not np.can_cast(kind, out.dtype, "same_kind"):
+        raise TypeError(f"index_put: values of {kind} can't be put into {out.dtype}; convert one of them: t.astype(dtype)")
+    if may_repeat(index):  # a fixed order, so that it is always the last of several values that stays
+        value = np.ascontiguousarray(np.broadcast_to(value, out[index].shape))
+    out[index] = value
+    return out
+
+
+@index_put_.gradient
+def index_put_x(g, index):
+    return index_put_.on(g, 0, index)
+
+
+@index_put_.gradient
+def index_put_value(g, index):
+    return np.where(stays(index, g.shape), g[index], 0) if may_repeat(index) else getitem_.on(g, index)
+
+
+def stays(index: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Which values of x[index] = values are not overwritten by a later one."""
+    last = np.zeros(shape, np.intp)
+    order = np.arange(last[index].size).reshape(last[index].shape)
+    last[index] = order
+    return last[index] == order
+
+
+@composed
+def index_put(x: Array, index: Any, value: Array, accumulate: bool = False) -> Tensor:
+    """A tensor equal to x, but with x[index] = value; value broadcasts to the place.
+
+    index: as in `getitem`. accumulate: x[index] += value instead, where a repeated index adds repeatedly;
+    without it the last value stays. Differentiable in x and value. `t[index] = value` uses this.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.index_put(tl.zeros(4), [1, 3], tl.tensor([5.0, 6.0]))
+    tensor([0., 5., 0., 6.])
+    """
+    x, index = as_tensor(x), plain_index(index, copy=True)
+    if not accumulate:
+        return index_put_(x, value, index)
+    place = np.broadcast_to(0, x.shape)[index].shape
+    return x + scatter_index(np.broadcast_to(as_tensor(value), place), index, x.shape)
+
+
+# -------------------------------------------------------------------------------- along one axis
+
+
+@primitive
+def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Tensor:
+    """The elements of x that `indices` names along an axis; on the other axes the two broadcast (NumPy).
+
+    For axis 0 in two dimensions, out[i, j] = x[indices[i, j], j]. None takes them from all elements of x.
+    Raises IndexError where an index is out of range, ValueError for shapes that don't broadcast.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.take_along_axis(tl.tensor([[10.0, 30.0, 20.0]]), [[0, 2, 1]], axis=1)
+    tensor([[10., 20., 30.]])
+    """
+    if axis is None:
+        return np.ravel(x)[np.ravel(indices)]
+    return np.take_along_axis(x, indices, axis)
+
+
+@take_along_axis.gradient
+def take_along_axis_x(g, indices, axis, x_shape):
+    if axis is None:
+        return np.reshape(scatter_along_axis.on(g, np.ravel(indices), 0, math.prod(x_shape)), x_shape)
+    return scatter_along_axis.on(g, indices, axis, x_shape[axis])
+
+
+@primitive(public=False)
+def scatter_along_axis(values: Array, indices: Array, axis: int, size: int) -> Tensor:
+    """Zeros, of `size` along `axis`, with values added at indices along it: the transpose of take_along_axis."""
+    shape = np.broadcast_shapes(values.shape, indices.shape)
+    axis %= len(shape)
+    index = grid_along(np.broadcast_to(indices, shape), axis)
+    return scatter_index.on(np.broadcast_to(values, shape), index, (*shape[:axis], size, *shape[axis + 1 :]))
+
+
+@scatter_along_axis.gradient
+def scatter_along_axis_values(g, indices, axis):
+    return take_along_axis.on(g, indices, axis)
+
+
+@composed
+def take(x: Array, index: Array, axis: int | None = None) -> Tensor:
+    """The elements of x at `index`, counted in row-major order; with an axis, x[index] on that axis (NumPy).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.take(tl.tensor([[4.0, 3.0], [5.0, 6.0]]), [0, -1])
+    tensor([4., 6.])
+    """
+    x = as_tensor(x)
+    if axis is None:
+        return getitem(ravel(x), plain_part(index, False))
+    return getitem(x, along(normal_axis("take", axis, x.ndim), index))
+
+
+@primitive
+def nonzero(x: Array, as_tuple: bool = False) -> Any:
+    """The indices (n, ndim) of the elements of x that are not 0, in row-major order."""
+    return np.argwhere(x)

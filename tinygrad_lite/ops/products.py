@@ -1,1 +1,395 @@
-__all__: list[str] = []
+"""Products of vectors and matrices, and what is made of them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.ops.contraction import einsum, tensordot
+from tinygrad_lite.ops.creation import as_tensor
+from tinygrad_lite.primitive import composed, primitive
+from tinygrad_lite.tensor import Array, Tensor
+
+__all__ = ["einsum", "linear", "matmul", "tensordot"]
+
+
+@primitive
+def matmul(x: Array, y: Array) -> Tensor:
+    """out_ij = sum_k x_ik y_kj: the matrix product over the last two axes; leading axes broadcast.
+
+    x: (..., n, k) or (k,); y: (..., k, m) or (k,). A vector on the left is a row, on the right a column,
+    and its axis is gone from the result. Raises ValueError for 0-d operands and where the k differ.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.matmul(tl.tensor([[1.0, 2.0], [3.0, 4.0]]), tl.tensor([1.0, 10.0]))
+    tensor([21., 43.])
+    """
+    if np.ndim(x) > 2 and np.ndim(y) == 2 and x.flags.c_contiguous:  # one product, not one for each batch
+        return np.reshape(np.matmul(rows(x), y), (*x.shape[:-1], y.shape[-1]))
+    return np.matmul(x, y)
+
+
+@matmul.gradient
+def matmul_x(g, y):
+    if y.ndim == 1:
+        return g[..., None] * y
+    if g.ndim < y.ndim:  # x is a vector
+        return np.matmul(y, g[..., None])[..., 0]
+    return np.matmul(g, np.swapaxes(y, -1, -2)) if y.ndim > 2 else matmul.on(g, y.T)
+
+
+@matmul.gradient
+def matmul_y(g, x, y_shape):
+    if x.ndim == 1:
+        return x[:, None] * g[..., None, :] if len(y_shape) > 1 else x * g
+    if len(y_shape) == 1:
+        return np.matmul(rows(x).T, np.reshape(g, -1))
+    if len(y_shape) == 2:
+        return np.matmul(rows(x).T, rows(g))
+    return np.matmul(np.swapaxes(x, -1, -2), g)
+
+
+def rows(x: Any) -> Any:
+    """x as a matrix: its vectors along the last axis, one below the other."""
+    return x if x.ndim == 2 else np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+
+
+@primitive
+def linear(input: Array, weight: Array, bias: Array | None = None) -> Tensor:
+    """out_nj = sum_i input_ni weight_ji + bias_j.
+
+    input: (..., in); weight: (out, in) or (in,); bias: (out,) or (). The result is (..., out) or (...).
+    Raises ValueError where the lengths differ.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.linear(tl.tensor([1.0, 2.0]), tl.tensor([[3.0, 4.0]]), tl.tensor([0.5]))
+    tensor([11.5])
+    """
+    if input.ndim < 1 or weight.ndim not in (1, 2) or input.shape[-1] != weight.shape[-1]:
+        raise ValueError(
+            f"linear: input of shape {input.shape} and weight of shape {weight.shape}; they need (..., in) and "
+            "(out, in). A weight made for another library may have to be transposed"
+        )
+    out = np.matmul(rows(input) if input.ndim > 2 else input, weight.T)
+    if bias is not None:
+        if np.shape(bias) not in (weight.shape[:-1], (1,), ()):
+            raise ValueError(f"linear: bias of shape {np.shape(bias)} for weight of shape {weight.shape}")
+        if out.ndim and np.result_type(out, bias) == out.dtype:
+            out += bias
+        else:
+            out = out + bias
+    return np.reshape(out, input.shape[:-1] + weight.shape[:-1])
+
+
+@linear.gradient
+def linear_input(g, weight):
+    return g[..., None] * weight if weight.ndim == 1 else matmul.on(g, weight)
+
+
+@linear.gradient
+def linear_weight(g, input):
+    if g.ndim < input.ndim:  # weight is a vector
+        return np.matmul(np.reshape(g, -1), rows(input)) if input.ndim > 1 else g * input
+    return np.matmul(rows(g).T, rows(input)) if input.ndim > 1 else g[:, None] * input
+
+
+@linear.gradient
+def linear_bias(g):
+    return g
+
+
+# ------------------------------------------------------------------------ matmul of given ranks
+
+
+def ranks(name: str, wanted: tuple[int, ...], *operands: Any) -> list[Tensor]:
+    """The operands as Tensors. Raises ValueError where one has not the rank that is wanted."""
+    made = [as_tensor(x) for x in operands]
+    if any(t.ndim != n for t, n in zip(made, wanted)):
+        raise ValueError(
+            f"{name}: got {' and '.join(str(t.shape) for t in made)}; needs operands of "
+            f"{', '.join(map(str, wanted))} axes. For other ranks there is matmul"
+        )
+    return made
+
+
+def equal(name: str, n: int, m: int, x: Tensor, y: Tensor) -> None:
+    """Raise ValueError where two lengths that must be the same are not."""
+    if n != m:
+        raise ValueError(f"{name}: got {x.shape} and {y.shape}, where {n} and {m} must be equal")
+
+
+@composed
+def mm(x: Array, mat2: Array) -> Tensor:
+    """out_ij = sum_k x_ik y_kj for two matrices; `matmul` takes all ranks.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.mm(tl.tensor([[1.0, 2.0]]), tl.tensor([[3.0], [4.0]]))
+    tensor([[11.]])
+    """
+    return matmul(*ranks("mm", (2, 2), x, mat2))
+
+
+@composed
+def bmm(x: Array, mat2: Array) -> Tensor:
+    """out_bij = sum_k x_bik y_bkj for two stacks of matrices of the same length.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.bmm(tl.ones(5, 2, 3), tl.ones(5, 3, 4)).shape
+    (5, 2, 4)
+    """
+    x, y = ranks("bmm", (3, 3), x, mat2)
+    equal("bmm", x.shape[0], y.shape[0], x, y)
+    return matmul(x, y)
+
+
+@composed
+def mv(x: Array, vec: Array) -> Tensor:
+    """out_i = sum_k x_ik v_k for a matrix and a vector.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.mv(tl.tensor([[1.0, 2.0], [3.0, 4.0]]), tl.tensor([1.0, 10.0]))
+    tensor([21., 43.])
+    """
+    return matmul(*ranks("mv", (2, 1), x, vec))
+
+
+@composed
+def dot(x: Array, tensor: Array) -> Tensor:
+    """out = sum_k x_k y_k for two vectors; `matmul` and `inner` take other ranks.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.dot(tl.tensor([1.0, 2.0]), tl.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
+    return matmul(*ranks("dot", (1, 1), x, tensor))
+
+
+@composed
+def vdot(x: Array, y: Array) -> Tensor:
+    """out = sum_k x_k y_k for two vectors, as `dot` (they differ for complex numbers only).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.vdot(tl.tensor([1.0, 2.0]), tl.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
+    return matmul(*ranks("vdot", (1, 1), x, y))
+
+
+@composed
+def inner(x: Array, y: Array) -> Tensor:
+    """out_ij = sum_k x_ik y_jk over the last axes of both; with a 0-d operand, the product.
+
+    The result has the other axes of x and then those of y. Raises ValueError where the k differ.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.inner(tl.tensor([[1.0, 2.0], [3.0, 4.0]]), tl.tensor([1.0, 10.0]))
+    tensor([21., 43.])
+    """
+    x, y = as_tensor(x), as_tensor(y)
+    if not (x.ndim and y.ndim):
+        return x * y
+    equal("inner", x.shape[-1], y.shape[-1], x, y)
+    return tensordot(x, y, ([-1], [-1]))
+
+
+@composed
+def outer(x: Array, vec2: Array) -> Tensor:
+    """out_ij = x_i y_j for two vectors.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.outer(tl.tensor([1.0, 2.0]), tl.tensor([3.0, 4.0, 5.0]))
+    tensor([[ 3.,  4.,  5.],
+            [ 6.,  8., 10.]])
+    """
+    x, y = ranks("outer", (1, 1), x, vec2)
+    return np.reshape(x, (-1, 1) if x.size else (0, 1)) * y
+
+
+@composed
+def kron(x: Array, y: Array) -> Tensor:
+    """The Kronecker product: every element of x times the whole of y, laid out in blocks.
+
+    out[i*m + j] = x[i] y[j] along each axis, of length n m; the shorter shape is padded with 1 in front.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.kron(tl.tensor([1.0, 10.0]), tl.tensor([1.0, 2.0, 3.0]))
+    tensor([ 1.,  2.,  3., 10., 20., 30.])
+    """
+    x, y = as_tensor(x), as_tensor(y)
+    rank = max(x.ndim, y.ndim)
+    n, m = ((1,) * (rank - t.ndim) + t.shape for t in (x, y))
+    blocks = np.reshape(x, [k for pair in zip(n, (1,) * rank) for k in pair]) * np.reshape(
+        y, [k for pair in zip((1,) * rank, m) for k in pair]
+    )
+    return np.reshape(blocks, [i * j for i, j in zip(n, m)])
+
+
+@composed
+def trace(x: Array) -> Tensor:
+    """out = sum_i x_ii for a matrix, square or not.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.trace(tl.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor(5.)
+    """
+    (x,) = ranks("trace", (2,), x)
+    return np.sum(np.diagonal(x))
+
+
+# --------------------------------------------------------------------------- products and a sum
+
+
+def _scaled_sum(name: str, x: Any, product: Tensor, beta: float, alpha: float) -> Tensor:
+    """beta x + alpha product; with beta = 0, x is left out, NaN and all."""
+    x = as_tensor(x)
+    product = product if alpha == 1 else alpha * product
+    if np.broadcast_shapes(x.shape, product.shape) != product.shape:
+        raise ValueError(f"{name}: input of shape {x.shape} does not broadcast to the product, {product.shape}")
+    if beta == 0:
+        return product + np.zeros((), product.dtype)
+    return (x if beta == 1 else beta * x) + product
+
+
+@composed
+def addmm(x: Array, mat1: Array, mat2: Array, beta: float = 1, alpha: float = 1) -> Tensor:
+    """out = beta x + alpha (a @ b) for two matrices; x broadcasts.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.addmm(tl.tensor([1.0]), tl.tensor([[1.0, 2.0]]), tl.tensor([[3.0], [4.0]]), alpha=10)
+    tensor([[111.]])
+    """
+    return _scaled_sum("addmm", x, matmul(*ranks("addmm", (2, 2), mat1, mat2)), beta, alpha)
+
+
+@composed
+def addmv(x: Array, mat: Array, vec: Array, beta: float = 1, alpha: float = 1) -> Tensor:
+    """out = beta x + alpha (a @ v) for a matrix and a vector; x broadcasts.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.addmv(tl.tensor([1.0]), tl.tensor([[1.0, 2.0]]), tl.tensor([3.0, 4.0]))
+    tensor([12.])
+    """
+    return _scaled_sum("addmv", x, matmul(*ranks("addmv", (2, 1), mat, vec)), beta, alpha)
+
+
+@composed
+def addbmm(x: Array, batch1: Array, batch2: Array, beta: float = 1, alpha: float = 1) -> Tensor:
+    """out = beta x + alpha sum_b (a_b @ c_b) for two stacks of matrices; x broadcasts.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.addbmm(tl.zeros(2, 4), tl.ones(5, 2, 3), tl.ones(5, 3, 4))
+    tensor([[15., 15., 15., 15.],
+            [15., 15., 15., 15.]])
+    """
+    a, c = ranks("addbmm", (3, 3), batch1, batch2)
+    equal("addbmm", a.shape[0], c.shape[0], a, c)
+    return _scaled_sum("addbmm", x, tensordot(a, c, ([0, 2], [0, 1])), beta, alpha)
+
+
+@composed
+def baddbmm(x: Array, batch1: Array, batch2: Array, beta: float = 1, alpha: float = 1) -> Tensor:
+    """out_b = beta x_b + alpha (a_b @ c_b) for two stacks of matrices; x broadcasts.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.baddbmm(tl.zeros(1), tl.ones(5, 2, 3), tl.ones(5, 3, 4), alpha=2).shape
+    (5, 2, 4)
+    """
+    return _scaled_sum("baddbmm", x, bmm(batch1, batch2), beta, alpha)
+
+
+@composed
+def chain_matmul(*matrices: Any) -> Tensor:
+    """out = a_1 @ a_2 @ ... @ a_n, in the order that takes the fewest multiplications.
+
+    The matrices may also come as one list. The first may be a row and the last a column vector, of one
+    axis, which is then gone from the result. (Cormen et al., Introduction to Algorithms, section 15.2.)
+
+    >>> import tinygrad_lite as tl
+    >>> tl.chain_matmul(tl.ones(2, 3), tl.ones(3, 4), tl.ones(4))
+    tensor([12., 12.])
+    """
+    chain = [as_tensor(a) for a in (matrices[0] if len(matrices) == 1 and not isinstance(matrices[0], Tensor) else matrices)]
+    if not chain or any(a.ndim != 2 for a in chain[1:-1]) or any(a.ndim not in (1, 2) for a in chain):
+        raise ValueError(f"chain_matmul: got {[a.shape for a in chain]}; needs matrices, vectors only at the ends")
+    if len(chain) == 1:
+        return chain[0]
+    n = [chain[0].shape[0] if chain[0].ndim == 2 else 1, *(a.shape[0] for a in chain[1:])]
+    n.append(chain[-1].shape[1] if chain[-1].ndim == 2 else 1)
+    best: dict[tuple[int, int], tuple[int, int]] = {(i, i): (0, i) for i in range(len(chain))}
+    for length in range(1, len(chain)):
+        for i in range(len(chain) - length):
+            j = i + length
+            best[i, j] = min((best[i, k][0] + best[k + 1, j][0] + n[i] * n[k + 1] * n[j + 1], k) for k in range(i, j))
+
+    def product(i: int, j: int) -> Tensor:
+        k = best[i, j][1]
+        return chain[i] if i == j else matmul(product(i, k), product(k + 1, j))
+
+    return product(0, len(chain) - 1)
+
+
+# ------------------------------------------------------------------------------ in three dimensions
+
+
+@primitive
+def cross(x: Array, y: Array, axis: int | None = None) -> Tensor:
+    """out = x cross y = (x_2 y_3 - x_3 y_2, x_3 y_1 - x_1 y_3, x_1 y_2 - x_2 y_1), along an axis of length 3.
+
+    x and y broadcast, with as many axes. axis: by default the first of length 3.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.cross(tl.tensor([1.0, 0.0, 0.0]), tl.tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
+    """
+    axis = _axis_of_three(np.shape(x), np.shape(y), axis)
+    return np.cross(x, y, axis=axis)
+
+
+@cross.gradient
+def cross_x(g, y, axis, shapes):
+    return cross.on(y, g, _axis_of_three(*shapes, axis))
+
+
+@cross.gradient
+def cross_y(g, x, axis, shapes):
+    return cross.on(g, x, _axis_of_three(*shapes, axis))
+
+
+def _axis_of_three(x: tuple[int, ...], y: tuple[int, ...], axis: int | None) -> int:
+    """The axis of a cross product, counted from the end; where none is named, the first of length 3."""
+    shape = np.broadcast_shapes(x, y)
+    if axis is None:
+        axis = shape.index(3) if 3 in shape else len(shape)
+    if len(x) != len(y) or not -len(shape) <= axis < len(shape) or x[axis] != 3 or y[axis] != 3:
+        raise ValueError(f"cross: got {x} and {y}; needs as many axes in both, and length 3 along axis {axis}")
+    return axis % len(shape) - len(shape)
+
+
+# ----------------------------------------------------------------------------------- distances
+
+
+@primitive(public=False)
+def euclidean(x1: Array, x2: Array) -> Tensor:
+    """out_ij = |a_i - b_j|, by way of |a|^2 + |b|^2 - 2 a b: one matrix product and no array of differences."""
+    middle = x2.mean((-2,), keepdims=True) if x2.size else 0  # distances stay, and fewer digits cancel
+    a, b = x1 - middle, x2 - middle
+    squares = (a * a).sum(-1)[..., :, None] + (b * b).sum(-1)[..., None, :]
+    return np.sqrt(np.maximum(squares - 2 * np.matmul(a, np.swapaxes(b, -1, -2)), 0))
+
+
+@euclidean.gradient
+def euclidean_x1(g, x1, x2, out):
+    return _attraction(g, x1, x2, out)
+
+
+@euclidean.gradient
+def euclidean_x2(g, x1, x2, out):
+    return _attraction(np.swapaxes(g, -1, -2), x2, x1, np.swapaxes(out, -1, -2))
+
+
+def _attraction(g, a, b, distance):
+    """sum_j g_ij (a_i - b_j) / distance_ij, where points at distance 0 don't count."""
+    pull = np.where(distance > 0, g, 0) / np.where(distance > 0, distance, 1)
+    return a * np.sum(pull, axis=-1, keepdims=True) - np.matmul(pull, b)

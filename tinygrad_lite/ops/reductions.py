@@ -1,28 +1,46 @@
 """Reductions: many numbers to one, along axes.
 
-Every reduction takes `axis` (None for all axes, one axis, or several; negative ones count from the
-end) and `keepdims` (leave a reduced axis in place, of length 1).
+Each takes `axis` (None for all axes, one axis or several, negative ones counted from the end, () for
+none, as NumPy has it) and `keepdims` (a reduced axis stays in place, with length 1). A 0-d operand
+may be reduced along axis 0 or -1.
 """
 
 from __future__ import annotations
 
 import math
 from operator import index
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.primitive import primitive
+from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
 
-__all__ = ["mean", "sum"]
+__all__ = [
+    "all",
+    "amax",
+    "amin",
+    "aminmax",
+    "any",
+    "count_nonzero",
+    "logsumexp",
+    "mean",
+    "nanmean",
+    "nansum",
+    "prod",
+    "std",
+    "std_mean",
+    "sum",
+    "var",
+    "var_mean",
+]
 
 Axes = int | tuple[int, ...] | list[int] | None
 """The axes to reduce; None for all."""
 
 
 def axes_of(axis: Any, rank: int) -> tuple[int, ...]:
-    """`axis` as a tuple of different numbers from 0 to rank - 1; a 0-d operand may be reduced along axis 0 or -1."""
+    """`axis` as a tuple of different numbers from 0 to rank - 1."""
     if axis is None:
         return tuple(range(rank))
     if type(axis) is int and -rank <= axis < rank:
@@ -31,47 +49,62 @@ def axes_of(axis: Any, rank: int) -> tuple[int, ...]:
     room = rank or 1
     for a in wanted:
         if not -room <= a < room:
-            raise IndexError(f"axis {a} is out of range for {rank} axes")
+            raise IndexError(f"axis {a} is out of range; it must be from {-room} to {room - 1}")
     axes = tuple(a % room for a in wanted)
     if len(set(axes)) < len(axes):
-        raise ValueError(f"axis {axis} names an axis twice")
+        raise ValueError(f"axis={axis} names an axis twice; each can be reduced once")
     return axes if rank else ()
 
 
+def count(shape: tuple[int, ...], axis: Any) -> int:
+    """The number of elements that are reduced to one."""
+    return math.prod([shape[k] for k in axes_of(axis, len(shape))])
+
+
 def unreduced(g: Any, shape: tuple[int, ...], axis: Any) -> Any:
-    """`g`, the result of a reduction of `shape`, with the reduced axes in place, of length 1."""
+    """`g`, of the shape of a result, with the reduced axes of `shape` in place, of length 1."""
     axes = axes_of(axis, len(shape))
-    return np.reshape(g, [1 if k in axes else n for k, n in enumerate(shape)])
+    return np.reshape(g, tuple(1 if k in axes else n for k, n in enumerate(shape)))
 
 
 def spread(g: Any, shape: tuple[int, ...], axis: Any) -> Any:
-    """`g`, the result of a reduction of `shape`, repeated along the reduced axes."""
-    return np.broadcast_to(unreduced(g, shape, axis), shape)
+    """`g`, of the shape of a result, repeated along the reduced axes of `shape`."""
+    return np.broadcast_to(unreduced(g, shape, axis) if axis is not None else g, shape)
 
 
-# ------------------------------------------------------------------------------- sums and means
+def floating(x: np.ndarray, name: str = "", dtype: Any = None) -> np.ndarray:
+    """`x` in `dtype`; integers and bool in float64, as NumPy's means of them."""
+    if dtype is not None:
+        dtype = np.dtype(dtype)
+        if dtype.kind != "f":
+            raise TypeError(f"{name}: dtype={dtype} can't hold the result; pass a floating-point dtype")
+        return x.astype(dtype, copy=False)
+    return x.astype(np.float64) if x.dtype.kind != "f" else x
 
 
-def accumulator(dtype: np.dtype) -> Any:
-    """The dtype to sum in: float16 in float32, which keeps the digits; small integers in int64."""
-    if dtype == np.float16:
-        return np.float32
-    return np.int64 if dtype.kind in "biu" and dtype != np.uint64 else dtype
+def accumulate(ufunc: np.ufunc, x: np.ndarray, axes: tuple[int, ...], keepdims: bool, dtype: Any) -> Any:
+    """A sum or a product: float16 is added up in float32, integers and bool in int64."""
+    if dtype is None:
+        dtype = np.int64 if x.dtype.kind in "biu" and x.dtype != np.uint64 else x.dtype
+    wide = np.float32 if dtype == np.float16 else dtype
+    total = ufunc.reduce(x, axes, wide, keepdims=keepdims)
+    return total if wide is dtype else total.astype(dtype)
+
+
+# -------------------------------------------------------------------------------- sums and means
 
 
 @primitive
 def sum(x: Array, axis: Axes = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
-    """sum(x)_j = sum_i x_ij over the reduced axes i.
+    """sum(x)_j = sum_i x_ij, where i runs over the reduced axes.
 
-    dtype: of the result, and of the sum on the way; integers and bool give int64. An empty sum is 0.
+    dtype: of the result, in which it is added up; integers and bool give int64. An empty sum is 0.
 
     >>> import tinygrad_lite as tl
     >>> tl.sum(tl.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     tensor([3., 7.])
     """
-    dtype = accumulator(x.dtype) if dtype is None else np.dtype(dtype)
-    total = np.add.reduce(x, axes_of(axis, x.ndim), dtype, keepdims=keepdims)
-    return total.astype(np.float16) if x.dtype == np.float16 and dtype == np.float32 else total
+    return accumulate(np.add, x, axes_of(axis, x.ndim), keepdims, dtype)
 
 
 @sum.gradient
@@ -79,9 +112,16 @@ def sum_x(g, x_shape, axis):
     return spread(g, x_shape, axis)
 
 
+def average(x: np.ndarray, axis: Any, keepdims: bool) -> Any:
+    """The mean of a floating-point array."""
+    n = count(x.shape, axis)
+    total = accumulate(np.add, x, axes_of(axis, x.ndim), keepdims, np.float32 if x.dtype == np.float16 else None)
+    return (total / n if n else total * math.nan).astype(x.dtype)
+
+
 @primitive
 def mean(x: Array, axis: Axes = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
-    """mean(x)_j = 1/n sum_i x_ij over the n elements of the reduced axes i.
+    """mean(x)_j = 1/n sum_i x_ij, where i runs over the n elements of the reduced axes.
 
     dtype: of the result; integers and bool give float64. An empty mean is NaN.
 
@@ -89,7 +129,7 @@ def mean(x: Array, axis: Axes = None, keepdims: bool = False, dtype: Any = None)
     >>> tl.mean(tl.tensor([[1.0, 2.0], [3.0, 5.0]]), axis=0)
     tensor([2. , 3.5])
     """
-    return np.mean(x, axes_of(axis, x.ndim), dtype, keepdims=keepdims)
+    return average(floating(x, "mean", dtype), axis, keepdims)
 
 
 @mean.gradient
@@ -97,6 +137,279 @@ def mean_x(g, x_shape, axis):
     return spread(g / (count(x_shape, axis) or 1), x_shape, axis)
 
 
-def count(shape: tuple[int, ...], axis: Any) -> int:
-    """The number of elements that are reduced to one."""
-    return math.prod(shape[k] for k in axes_of(axis, len(shape)))
+@primitive
+def nansum(x: Array, axis: Axes = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
+    """nansum(x)_j = sum_i x_ij over those that are not NaN; no gradient goes to a NaN.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.nansum(tl.tensor([1.0, float("nan"), 2.0]))
+    tensor(3.)
+    """
+    return accumulate(np.add, np.where(x == x, x, 0), axes_of(axis, x.ndim), keepdims, dtype)
+
+
+@nansum.gradient
+def nansum_x(g, x, axis):
+    return spread(g, x.shape, axis) * (x == x)
+
+
+@primitive
+def nanmean(x: Array, axis: Axes = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
+    """nanmean(x)_j = the mean of those x_ij that are not NaN; NaN where all are.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.nanmean(tl.tensor([1.0, float("nan"), 2.0]))
+    tensor(1.5)
+    """
+    x, axes = floating(x, "nanmean", dtype), axes_of(axis, x.ndim)
+    total = accumulate(np.add, np.where(x == x, x, 0), axes, keepdims, None)
+    with np.errstate(invalid="ignore"):
+        return (total / np.add.reduce(x == x, axes, np.int64, keepdims=keepdims)).astype(x.dtype)
+
+
+@nanmean.gradient
+def nanmean_x(g, x, axis):
+    there = x == x
+    n = np.sum(there, axis=axes_of(axis, x.ndim), keepdims=True)
+    return np.where(there, (unreduced(g, x.shape, axis) / np.maximum(n, 1)).astype(g.dtype), 0)
+
+
+# ------------------------------------------------------------------------------------- variances
+
+
+def deviations(x: Any, axis: Any) -> Any:
+    """x - mean(x)."""
+    return x - np.mean(x, axis=axes_of(axis, x.ndim), keepdims=True)
+
+
+def freedom(shape: tuple[int, ...], axis: Any, correction: Any) -> tuple[Any, float]:
+    """The axes to reduce, and the degrees of freedom, n - correction; PyTorch allows var(x, unbiased)."""
+    if isinstance(axis, bool):
+        axis, correction = None, axis
+    correction = 1 if correction is None else correction
+    return axis, max(0, count(shape, axis) - correction)
+
+
+def variance(x: np.ndarray, axis: Any, correction: Any, keepdims: bool) -> Any:
+    """The variance of an array; inf or NaN without degrees of freedom."""
+    x = floating(x)
+    axis, degrees = freedom(x.shape, axis, correction)
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    d = wide - average(wide, axis, True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.true_divide(np.add.reduce(d * d, axes_of(axis, x.ndim), keepdims=keepdims), degrees).astype(x.dtype)
+
+
+@primitive
+def var(x: Array, axis: Axes = None, correction: float = 1, keepdims: bool = False) -> Tensor:
+    """var(x) = 1/(n - correction) sum_i (x_i - mean(x))^2, over the n elements of the reduced axes.
+
+    correction: 1 is unbiased (Bessel), 0 the mean square; True and False mean the same, and may stand
+    in place of `axis` too. Where n <= correction the variance is infinite, or NaN.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.var(tl.tensor([1.0, 2.0, 3.0])), tl.var(tl.tensor([1.0, 2.0, 3.0]), correction=0)
+    (tensor(1.), tensor(0.6666667))
+    """
+    return variance(x, axis, correction, keepdims)
+
+
+@var.gradient
+def var_x(g, x, axis, correction):
+    axis, degrees = freedom(x.shape, axis, correction)
+    return unreduced(g * (2 / degrees if degrees else math.inf), x.shape, axis) * deviations(x, axis)
+
+
+@primitive
+def std(x: Array, axis: Axes = None, correction: float = 1, keepdims: bool = False) -> Tensor:
+    """std(x) = sqrt(var(x)); its gradient is 0 where all elements are equal.
+
+    Arguments as for `var`.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.std(tl.tensor([1.0, 3.0, 5.0]))
+    tensor(2.)
+    """
+    return np.sqrt(variance(x, axis, correction, keepdims))
+
+
+@std.gradient
+def std_x(g, x, out, axis, correction):
+    axis, degrees = freedom(x.shape, axis, correction)
+    slope = np.where(out == 0, 0, g / np.where(out == 0, 1, out)) * (1 / degrees if degrees else math.inf)
+    return unreduced(slope, x.shape, axis) * deviations(x, axis)
+
+
+@composed
+def var_mean(x: Array, axis: Axes = None, correction: float = 1, keepdims: bool = False) -> tuple[Tensor, Tensor]:
+    """(var(x), mean(x)). Arguments as for `var`.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.var_mean(tl.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+    """
+    return var(x, axis, correction, keepdims), mean(x, None if isinstance(axis, bool) else axis, keepdims)
+
+
+@composed
+def std_mean(x: Array, axis: Axes = None, correction: float = 1, keepdims: bool = False) -> tuple[Tensor, Tensor]:
+    """(std(x), mean(x)). Arguments as for `var`.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.std_mean(tl.tensor([1.0, 3.0, 5.0]))
+    (tensor(2.), tensor(3.))
+    """
+    return std(x, axis, correction, keepdims), mean(x, None if isinstance(axis, bool) else axis, keepdims)
+
+
+# -------------------------------------------------------------------------------------- products
+
+
+@primitive
+def prod(x: Array, axis: Axes = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
+    """prod(x)_j = prod_i x_ij; the gradient is exact where some are zero.
+
+    dtype: of the result, in which it is multiplied up. An empty product is 1.
+
+    >>> import tinygrad_lite as tl
+    >>> x = tl.tensor([0.0, 2.0, 3.0], requires_grad=True)
+    >>> tl.prod(x).backward()
+    >>> x.grad
+    tensor([6., 0., 0.])
+    """
+    return accumulate(np.multiply, x, axes_of(axis, x.ndim), keepdims, dtype)
+
+
+@prod.gradient
+def prod_x(g, x, axis):
+    return unreduced(g, x.shape, axis) * product_of_others(x, axis)
+
+
+def product_of_others(x: Any, axis: Any) -> Any:
+    """For every element, the product of those that are reduced together with it: those before times those after."""
+    axes = axes_of(axis, x.ndim)
+    order = [k for k in range(x.ndim) if k not in axes] + list(axes)
+    sizes = tuple(x.shape[k] for k in order)
+    lanes = np.reshape(np.transpose(x, order), (*sizes[: x.ndim - len(axes)], count(x.shape, axis)))
+    one = np.ones_like(lanes[..., :1])
+    before = np.cumprod(np.concatenate([one, lanes[..., :-1]], axis=-1), axis=-1)
+    after = np.cumprod(np.concatenate([one, lanes[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
+    return np.transpose(np.reshape(before * after, sizes), [order.index(k) for k in range(x.ndim)])
+
+
+@primitive
+def logsumexp(x: Array, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """logsumexp(x)_j = log sum_i exp(x_ij), without overflow; -inf for no elements.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.logsumexp(tl.tensor([1000.0, 1000.0]))
+    tensor(1000.6931)
+    """
+    x, axes = floating(x), axes_of(axis, x.ndim)
+    top = np.maximum.reduce(x, axes, keepdims=True, initial=-math.inf)
+    top = np.where(np.isfinite(top), top, 0)
+    with np.errstate(divide="ignore"):
+        total = np.log(accumulate(np.add, np.exp(x - top), axes, keepdims, None))
+    return total + np.reshape(top, total.shape)
+
+
+@logsumexp.gradient
+def logsumexp_x(g, x, out, axis):
+    return unreduced(g, x.shape, axis) * np.exp(x - unreduced(out, x.shape, axis))
+
+
+# ------------------------------------------------------------------------- maxima, counts, truth
+
+
+def share(g: Any, x: Any, out: Any, axis: Any) -> Any:
+    """`g` to the elements of x that equal the result, in even parts; NaN where the result is."""
+    chosen = x == unreduced(out, x.shape, axis)
+    n = np.sum(chosen, axis=axes_of(axis, x.ndim), keepdims=True)
+    return (unreduced(g, x.shape, axis) / n).astype(g.dtype) * chosen
+
+
+@primitive
+def amax(x: Array, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """amax(x)_j = max_i x_ij; equal maxima share the gradient evenly. NaN if one is NaN.
+
+    Raises ValueError where an axis of length 0 is reduced.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.amax(tl.tensor([[1.0, 5.0], [7.0, 2.0]]), axis=1)
+    tensor([5., 7.])
+    """
+    return np.maximum.reduce(x, axes_of(axis, x.ndim), keepdims=keepdims)
+
+
+@amax.gradient
+def amax_x(g, x, out, axis):
+    return share(g, x, out, axis)
+
+
+@primitive
+def amin(x: Array, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """amin(x)_j = min_i x_ij; equal minima share the gradient evenly. NaN if one is NaN.
+
+    Raises ValueError where an axis of length 0 is reduced.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.amin(tl.tensor([[1.0, 5.0], [7.0, 2.0]]), axis=1)
+    tensor([1., 2.])
+    """
+    return np.minimum.reduce(x, axes_of(axis, x.ndim), keepdims=keepdims)
+
+
+@amin.gradient
+def amin_x(g, x, out, axis):
+    return share(g, x, out, axis)
+
+
+class MinMax(NamedTuple):
+    """What `aminmax` returns."""
+
+    min: Tensor
+    max: Tensor
+
+
+@composed
+def aminmax(x: Array, axis: Axes = None, keepdims: bool = False) -> MinMax:
+    """(min, max) = (amin(x), amax(x)), a named tuple.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.aminmax(tl.tensor([3.0, 1.0, 2.0])).max
+    tensor(3.)
+    """
+    return MinMax(amin(x, axis, keepdims), amax(x, axis, keepdims))
+
+
+@primitive
+def all(x: Array, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Whether every x_ij is true (not zero); True for no elements.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.all(tl.tensor([[True, False], [True, True]]), axis=1)
+    tensor([False,  True])
+    """
+    return np.logical_and.reduce(x, axes_of(axis, x.ndim), keepdims=keepdims)
+
+
+@primitive
+def any(x: Array, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Whether some x_ij is true (not zero); False for no elements.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.any(tl.tensor([[True, False], [False, False]]), axis=1)
+    tensor([ True, False])
+    """
+    return np.logical_or.reduce(x, axes_of(axis, x.ndim), keepdims=keepdims)
+
+
+@primitive
+def count_nonzero(x: Array, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """The number of x_ij that are not zero.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.count_nonzero(tl.tensor([[0.0, 1.0], [2.0, 3.0]]), axis=0)
+    tensor([1, 2])
+    """
+    return np.count_nonzero(x, axes_of(axis, x.ndim), keepdims=keepdims)

@@ -1,1 +1,361 @@
-__all__: list[str] = []
+"""Selecting by size: maxima with their indices, sorting, the k largest, medians and quantiles.
+
+What is selected along an axis comes as a named tuple (values, indices), and the gradient of each value goes
+to the element it is. NaN counts as larger than any number. Equal elements keep their order, in all of these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.ops.creation import as_tensor
+from tinygrad_lite.ops.indexing import scatter_along_axis
+from tinygrad_lite.ops.reductions import amax, amin, share
+from tinygrad_lite.ops.scans import axis_of
+from tinygrad_lite.ops.selection import maximum, minimum
+from tinygrad_lite.primitive import composed, primitive
+from tinygrad_lite.tensor import Array, Tensor
+
+__all__ = [
+    "argmax",
+    "argmin",
+    "argsort",
+    "kthvalue",
+    "max",
+    "median",
+    "min",
+    "quantile",
+    "sort",
+    "topk",
+]
+
+
+def pick(x: np.ndarray, indices: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """The elements of a lane at `indices`, and the indices; of 0-d where x is."""
+    values = np.take_along_axis(np.atleast_1d(x), indices, axis)
+    return (values, indices) if x.ndim else (values.reshape(()), indices.reshape(()))
+
+
+def pick_one(x: np.ndarray, indices: np.ndarray, axis: int, keepdims: bool) -> tuple[np.ndarray, np.ndarray]:
+    """As `pick`, of one element along the axis, which is dropped without `keepdims`."""
+    values, indices = pick(x, indices, axis)
+    return (values, indices) if keepdims or not x.ndim else (np.squeeze(values, axis), np.squeeze(indices, axis))
+
+
+def put_back(g: Any, indices: Any, axis: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of `shape` with g where the values came from: the gradient of `pick` and `pick_one`."""
+    if not shape:
+        return np.reshape(g, shape)
+    axis = axis_of(axis, len(shape))
+    if g.ndim < len(shape):
+        g, indices = np.expand_dims(g, axis), np.expand_dims(indices, axis)
+    return scatter_along_axis.on(g, indices, axis, shape[axis])
+
+
+# ------------------------------------------------------------------------------ maxima and minima
+
+
+def extreme(find: Callable, x: np.ndarray, axis: int, keepdims: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The values and the indices that np.argmax or np.argmin finds along an axis."""
+    axis = axis_of(axis, x.ndim)
+    return pick_one(x, find(np.atleast_1d(x), axis, keepdims=True), axis, keepdims)
+
+
+@primitive(outputs="values indices", discrete="indices", public=False)
+def max_along(x: Array, axis: int, keepdims: bool = False) -> Tensor:
+    """The maxima along an axis, and where the first of each is."""
+    return extreme(np.argmax, x, axis, keepdims)
+
+
+@max_along.gradient
+def max_along_x(g, indices, axis, x_shape):
+    return put_back(g, indices, axis, x_shape)
+
+
+@primitive(outputs="values indices", discrete="indices", public=False)
+def min_along(x: Array, axis: int, keepdims: bool = False) -> Tensor:
+    """The minima along an axis, and where the first of each is."""
+    return extreme(np.argmin, x, axis, keepdims)
+
+
+@min_along.gradient
+def min_along_x(g, indices, axis, x_shape):
+    return put_back(g, indices, axis, x_shape)
+
+
+def extreme_of(name: str, overall: Any, elementwise: Any, one_axis: Any, x: Any, axis: Any, keepdims: bool, y: Any) -> Any:
+    """PyTorch's three meanings of `max` and `min`."""
+    if isinstance(axis, (Tensor, np.ndarray, list, float)):
+        axis, y = None, axis
+    if y is not None:
+        return elementwise(x, y)
+    if axis is None:
+        return overall(x, None, keepdims)
+    if isinstance(axis, tuple):
+        raise TypeError(f"{name}: got axis={axis}; it finds indices along one axis. For several use tl.a{name}")
+    return one_axis(x, axis, keepdims)
+
+
+@composed
+def max(x: Array, axis: Any = None, keepdims: bool = False, y: Array = None) -> Any:
+    """max(x) = max_i x_i; along an axis (values, indices); of two operands, elementwise as `maximum`.
+
+    max(x): equal maxima share the gradient evenly. max(x, axis): it goes to the one at the index, which is
+    the first. `amax` gives the values alone, along several axes too. Raises ValueError for no elements.
+
+    >>> import tinygrad_lite as tl
+    >>> x = tl.tensor([[1.0, 5.0], [7.0, 2.0]])
+    >>> tl.max(x), tl.max(x, axis=1).indices, tl.max(x, tl.tensor([3.0, 3.0]))
+    (tensor(7.), tensor([1, 0]), tensor([[3., 5.],
+            [7., 3.]]))
+    """
+    return extreme_of("max", amax, maximum, max_along, x, axis, keepdims, y)
+
+
+@composed
+def min(x: Array, axis: Any = None, keepdims: bool = False, y: Array = None) -> Any:
+    """min(x) = min_i x_i; along an axis (values, indices); of two operands, elementwise as `minimum`.
+
+    min(x): equal minima share the gradient evenly. min(x, axis): it goes to the one at the index, which is
+    the first. `amin` gives the values alone, along several axes too. Raises ValueError for no elements.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.min(tl.tensor([[1.0, 5.0], [7.0, 2.0]]), axis=0).values
+    tensor([1., 2.])
+    """
+    return extreme_of("min", amin, minimum, min_along, x, axis, keepdims, y)
+
+
+@primitive
+def argmax(x: Array, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """argmax(x) = the index of the first maximum, along an axis, or among all elements in row-major order.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.argmax(tl.tensor([[1.0, 5.0], [7.0, 2.0]]), axis=1)
+    tensor([1, 0])
+    """
+    return np.argmax(x, axis if axis is None else axis_of(axis, x.ndim), keepdims=keepdims)
+
+
+@primitive
+def argmin(x: Array, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """argmin(x) = the index of the first minimum, along an axis, or among all elements in row-major order.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.argmin(tl.tensor([[1.0, 5.0], [7.0, 2.0]]), axis=1)
+    tensor([0, 1])
+    """
+    return np.argmin(x, axis if axis is None else axis_of(axis, x.ndim), keepdims=keepdims)
+
+
+# ---------------------------------------------------------------------------------------- sorting
+
+
+def order(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
+    """The indices that sort along an axis, equal elements in their order."""
+    if not descending:
+        return np.argsort(x, axis, kind="stable")
+    return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis, kind="stable"), axis)
+
+
+@primitive(outputs="values indices", discrete="indices")
+def sort(x: Array, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+    """sort(x) = the elements in ascending order along an axis, and where they were: (values, indices).
+
+    stable: accepted for PyTorch's sake; equal elements always keep their order.
+
+    >>> import tinygrad_lite as tl
+    >>> values, indices = tl.sort(tl.tensor([3.0, 1.0, 2.0]))
+    >>> values, indices
+    (tensor([1., 2., 3.]), tensor([1, 2, 0]))
+    """
+    axis = axis_of(axis, x.ndim)
+    return pick(x, order(np.atleast_1d(x), axis, descending), axis)
+
+
+@sort.gradient
+def sort_x(g, indices, axis, x_shape):
+    return put_back(g, indices, axis, x_shape)
+
+
+@primitive
+def argsort(x: Array, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+    """argsort(x) = the indices that sort x along an axis. Arguments as for `sort`.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.argsort(tl.tensor([3.0, 1.0, 2.0]), descending=True)
+    tensor([0, 2, 1])
+    """
+    return order(np.atleast_1d(x), axis_of(axis, x.ndim), descending).reshape(x.shape)
+
+
+@primitive(outputs="values indices", discrete="indices")
+def topk(x: Array, k: int, axis: int = -1, largest: bool = True, sorted: bool = True) -> Tensor:
+    """topk(x) = the k largest elements along an axis, in descending order: (values, indices).
+
+    largest: False for the k smallest, in ascending order. sorted: accepted for PyTorch's sake; they always are.
+    Raises ValueError if k is negative or more than there are.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.topk(tl.tensor([3.0, 1.0, 2.0]), 2).values
+    tensor([3., 2.])
+    """
+    axis = axis_of(axis, x.ndim)
+    lane = np.atleast_1d(x)
+    size = lane.shape[axis]
+    check_rank("topk", k, 0, size)
+    if x.ndim == 0:
+        return np.array(x), np.zeros((), np.int64)
+    if k == 0:
+        return pick(x, np.take(order(lane, axis, largest), [], axis), axis)
+    cut = size - k if largest else k - 1
+    found = np.take(np.argpartition(lane, cut, axis), range(cut, size) if largest else range(k), axis)
+    found.sort(axis)  # equal elements keep their order
+    indices = order(np.take_along_axis(lane, found, axis), axis, largest)
+    return pick(x, np.take_along_axis(found, indices, axis), axis)
+
+
+@topk.gradient
+def topk_x(g, indices, axis, x_shape):
+    return put_back(g, indices, axis, x_shape)
+
+
+def check_rank(name: str, k: int, low: int, size: int) -> None:
+    if not low <= k <= size:
+        raise ValueError(f"{name}: got k={k}; it must be from {low} to {size}, the number of elements along the axis")
+
+
+# -------------------------------------------------------------------------- medians and quantiles
+
+
+def kth(x: np.ndarray, k: int, axis: int, keepdims: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The element that comes at place k in ascending order along an axis."""
+    indices = np.take(np.argpartition(np.atleast_1d(x), k, axis), [k], axis)
+    return pick_one(x, indices, axis, keepdims)
+
+
+@primitive(outputs="values indices", discrete="indices")
+def kthvalue(x: Array, k: int, axis: int = -1, keepdims: bool = False) -> Tensor:
+    """kthvalue(x, k) = the k-th smallest element along an axis, counted from 1, and its index: (values, indices).
+
+    Raises ValueError if there is no k-th.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.kthvalue(tl.tensor([3.0, 1.0, 2.0]), 2).values
+    tensor(2.)
+    """
+    axis = axis_of(axis, x.ndim)
+    check_rank("kthvalue", k, 1, np.atleast_1d(x).shape[axis])
+    return kth(x, k - 1, axis, keepdims)
+
+
+@kthvalue.gradient
+def kthvalue_x(g, indices, axis, x_shape):
+    return put_back(g, indices, axis, x_shape)
+
+
+@primitive(public=False)
+def median_of_all(x: Array) -> Tensor:
+    """The lower median of all elements; NaN if one is NaN, or there are none."""
+    if x.size == 0 or (x != x).any():
+        return np.full((), np.nan, x.dtype)
+    return np.partition(x.ravel(), (x.size - 1) // 2)[(x.size - 1) // 2]
+
+
+@median_of_all.gradient
+def median_of_all_x(g, x, out):
+    return share(g, x, out, None)
+
+
+@primitive(outputs="values indices", discrete="indices", public=False)
+def median_along(x: Array, axis: int, keepdims: bool = False) -> Tensor:
+    """The lower medians along an axis, and where they are; NaN, and where it is, if one is NaN."""
+    axis = axis_of(axis, x.ndim)
+    lane = np.atleast_1d(x)
+    values, indices = kth(lane, (lane.shape[axis] - 1) // 2, axis, True)
+    nan = lane != lane
+    broken = nan.any(axis, keepdims=True)
+    if broken.any():
+        indices = np.where(broken, np.argmax(nan, axis, keepdims=True), indices)
+    return pick_one(x, indices, axis, keepdims)
+
+
+@median_along.gradient
+def median_along_x(g, indices, axis, x_shape):
+    return put_back(g, indices, axis, x_shape)
+
+
+@composed
+def median(x: Array, axis: int | None = None, keepdims: bool = False) -> Any:
+    """median(x) = the element in the middle, the lower one of two; along an axis (values, indices).
+
+    median(x): equal elements share the gradient evenly. NaN if an element is NaN. (NumPy's `np.median`
+    is the mean of the two in the middle.) Raises ValueError along an axis of length 0.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.median(tl.tensor([4.0, 1.0, 3.0, 2.0]))
+    tensor(2.)
+    """
+    return median_of_all(x) if axis is None else median_along(x, axis, keepdims)
+
+
+INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
+@composed
+def quantile(
+    x: Array, q: Array, axis: int | None = None, keepdims: bool = False, interpolation: str = "linear"
+) -> Tensor:
+    """quantile(x, q) = the value at place q (n - 1) of the n sorted elements, along an axis or of all.
+
+    q: from 0 to 1, a number or several, whose axis comes first in the result; differentiable as well.
+    interpolation: between two places "linear", or "lower", "higher", "midpoint", "nearest".
+    NaN if an element is NaN. Raises ValueError for no elements, or q outside of [0, 1].
+
+    >>> import tinygrad_lite as tl
+    >>> tl.quantile(tl.tensor([1.0, 2.0, 4.0]), [0.25, 0.5])
+    tensor([1.5, 2. ])
+    """
+    x = as_tensor(x)
+    x = x if x.dtype.kind == "f" else x.astype(np.float64)
+    q = q if isinstance(q, Tensor) else as_tensor(np.asarray(q, np.float64))
+    axis = axis if axis is None else axis_of(axis, x.ndim)
+    check_quantile(q, interpolation)
+    lanes = np.ravel(x) if axis is None or x.ndim == 0 else np.moveaxis(x, axis, -1)
+    if lanes.shape[-1] == 0:
+        raise ValueError(f"quantile: got no elements along axis={axis} of shape {x.shape}; it needs at least one")
+    result = between(sort(lanes).values, np.ravel(q).astype(np.float64) * (lanes.shape[-1] - 1), interpolation)
+    result = np.moveaxis(result, -1, 0)
+    if keepdims:
+        result = np.reshape(result, (q.size, *(1 if axis in (None, k) else n for k, n in enumerate(x.shape))))
+    return result if q.ndim else result[0]
+
+
+def check_quantile(q: Tensor, interpolation: str) -> None:
+    if q.ndim > 1:
+        raise ValueError(f"quantile: got q of shape {q.shape}; it must be a number or have one axis")
+    if not ((q._array >= 0) & (q._array <= 1)).all():
+        raise ValueError(f"quantile: got q={q._array}; it must be from 0 to 1 (divide percentages by 100)")
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(f"quantile: got interpolation={interpolation!r}; it must be one of {INTERPOLATIONS}")
+
+
+def between(ordered: Tensor, place: Tensor, interpolation: str) -> Tensor:
+    """The values of sorted lanes at places that may lie between two elements."""
+    exact = place._array
+    low, high = np.floor(exact).astype(int), np.ceil(exact).astype(int)
+    if interpolation == "linear" or interpolation == "midpoint":
+        weight = place - low if interpolation == "linear" else 0.5 * (low < high)
+        weight = as_tensor(weight).astype(ordered.dtype)
+        with np.errstate(invalid="ignore"):  # inf - inf, where the place is exact
+            gap = (ordered[..., high] - ordered[..., low]) * weight
+        result = ordered[..., low] + np.where(weight == 0, 0, gap)
+    else:
+        chosen = {"lower": low, "higher": high, "nearest": np.rint(exact).astype(int)}[interpolation]
+        result = ordered[..., chosen]
+    broken = np.isnan(ordered._array[..., -1:])  # NaN sorts last
+    return np.where(broken, math.nan, result) if broken.any() else result

@@ -1,0 +1,99 @@
+"""The style of the figures, and what several of them show. Needs matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from examples.common.extras import need
+from examples.common.report import replacing
+
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+"""Okabe and Ito's, which people with any kind of colour vision can tell apart."""
+
+STYLE = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "figure.constrained_layout.use": True,
+    "font.size": 11,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    "savefig.dpi": 110,
+}
+
+
+def pyplot() -> Any:
+    """matplotlib.pyplot in our style; it draws to files and needs no screen."""
+    need("matplotlib").use("Agg")
+    plt = need("matplotlib.pyplot")
+    plt.rcParams.update(STYLE)
+    plt.rcParams["axes.prop_cycle"] = plt.cycler(color=COLOURS)
+    return plt
+
+
+def save(figure: Any, path: Path) -> Path:
+    """Write a figure as PNG, whole or not at all."""
+    with replacing(path) as beside:
+        figure.savefig(beside)
+    pyplot().close(figure)
+    return path
+
+
+def confusion(axes: Any, counts: np.ndarray, names: Sequence[str]) -> None:
+    """A confusion matrix: how often the true class of a row was taken for the class of a column.
+
+    The right ones, on the diagonal, are blue and the mistakes orange, each by its share of the row.
+    """
+    n = len(counts)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    right = np.eye(n, dtype=bool)
+    worst = max(shares[~right].max(initial=0), 1e-9)
+    colours = np.ones((n, n, 3))
+    for where, hue, strength in ((right, COLOURS[0], shares * 0.85), (~right, COLOURS[1], shares / worst * 0.85)):
+        rgb = np.array([int(hue[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+        colours[where] = (1 - strength[where, None]) + strength[where, None] * rgb
+    axes.imshow(colours)
+    for i, j in zip(*np.nonzero(counts)):
+        axes.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=9, color="w" if i == j else "k")
+    axes.set_xticks(range(n), names)
+    axes.set_yticks(range(n), names)
+    axes.set(xlabel="the network said", ylabel="it was")
+    axes.grid(False)
+
+
+def curves(axes: Any, runs: Mapping[str, Sequence[float]], ylabel: str) -> None:
+    """A line for each run: one value an epoch."""
+    for name, values in runs.items():
+        axes.plot(range(1, len(values) + 1), values, marker="." if len(values) < 40 else "", label=name)
+    axes.set(ylabel=ylabel)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def mistakes(figure: Any, images: np.ndarray, labels: np.ndarray, said: np.ndarray, n: int = 9) -> None:
+    """A row of the images (N, 1, H, W) that were taken for another class, the surest first. said: (N, classes)."""
+    guess = said.argmax(1)
+    wrong = np.flatnonzero(guess != labels)
+    worst = wrong[np.argsort(-said[wrong, guess[wrong]])][:n]
+    figure.suptitle(f"The mistakes of the saved network ({len(wrong)}), the surest first", x=0.01, ha="left", size=12)
+    for k, axes in enumerate(figure.subplots(1, n)):
+        axes.set_visible(k < len(worst))
+        if k < len(worst):
+            i = worst[k]
+            picture(axes, images[i, 0], f"{labels[i]} taken for {guess[i]}\n{said[i, guess[i]]:.0%} sure")
+
+
+def picture(axes: Any, image: np.ndarray, title: str) -> None:
+    """A grey image (H, W) from 0 to 1 as ink on paper, without axes."""
+    axes.imshow(image, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_title(title, fontsize=10, loc="center")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)
+    for side in axes.spines.values():
+        side.set(visible=True, color="0.8")

@@ -1,0 +1,151 @@
+"""What a run found: CHECK, GATE and CLAIM lines, printed as a table and kept as JSON.
+
+    CHECK   an exact property, which must hold always
+    GATE    a threshold that decides the exit code, as CHECK does
+    CLAIM   a finding of the paper or a hope of ours: reproduced or not, reported either way
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import tinygrad_lite as tl
+
+
+def spread(values: Sequence[float], show: Callable[[float], str] = "{:.4g}".format) -> str:
+    """'mean ± standard deviation' of the runs; of a single one its value."""
+    if len(values) == 1:
+        return show(values[0])
+    return f"{show(float(np.mean(values)))} ± {show(float(np.std(values, ddof=1)))}"
+
+
+def percent(share: float) -> str:
+    """0.9912 as '99.12%'."""
+    return f"{share:.2%}"
+
+
+@dataclass
+class Row:
+    """One line of the report; the words are as printed, `values` the numbers that were measured, one a seed."""
+
+    kind: str
+    claim: str
+    passed: bool
+    measured: str
+    threshold: str = ""
+    paper: str = ""
+    baseline: str = ""
+    values: Sequence[float] = ()
+
+
+class Report:
+    """Collects rows and numbers, prints them, writes them to `out`/results.json and knows the exit code.
+
+    settings: what the run was made with; kept in the JSON.
+    """
+
+    def __init__(self, name: str, out: Path, settings: dict[str, Any]) -> None:
+        self.name, self.out, self.settings = name, out, settings
+        self.rows: list[Row] = []
+        self.numbers: dict[str, Any] = {}
+        self.headline = ""
+        self.interrupted = False
+        self.began = time.time()
+        out.mkdir(parents=True, exist_ok=True)
+
+    def check(self, claim: str, passed: bool, measured: str = "") -> None:
+        """Add an exact property."""
+        self.rows.append(Row("CHECK", claim, bool(passed), measured))
+
+    def gate(
+        self,
+        claim: str,
+        values: Sequence[float],
+        at_least: float,
+        show: Callable[[float], str] = "{:.4g}".format,
+        **more: str,
+    ) -> None:
+        """Add a threshold for the mean of `values`. more: `paper` and `baseline`, in words."""
+        passed = bool(np.mean(values) >= at_least)
+        self.rows.append(Row("GATE", claim, passed, spread(values, show), f"≥ {show(at_least)}", values=values, **more))
+
+    def claim(self, claim: str, reproduced: bool, measured: str, threshold: str = "", **more: str) -> None:
+        """Add a finding that does not decide the exit code."""
+        self.rows.append(Row("CLAIM", claim, bool(reproduced), measured, threshold, **more))
+
+    @property
+    def exit_code(self) -> int:
+        """0 if every CHECK and GATE holds, 1 if not, 130 after Ctrl-C."""
+        if self.interrupted:
+            return 130
+        return int(not all(row.passed for row in self.rows if row.kind != "CLAIM"))
+
+    def print(self) -> None:
+        """Print the rows as a table; columns in which nothing stands are left out."""
+        verdicts = {True: "reproduced", False: "not reproduced at this scale"}
+        lines = [
+            [r.kind, r.claim, r.paper, r.measured, r.baseline, r.threshold]
+            + [verdicts[r.passed] if r.kind == "CLAIM" else "pass" if r.passed else "FAIL"]
+            for r in self.rows
+        ]
+        print_table(["", "claim", "paper", "measured", "baseline", "threshold", "verdict"], lines)
+
+    def save(self) -> Path:
+        """Write results.json, whole or not at all."""
+        content = {
+            "example": self.name,
+            "headline": self.headline,
+            "passed": self.exit_code == 0,
+            "interrupted": self.interrupted,
+            "date": time.strftime("%Y-%m-%d %H:%M", time.localtime(self.began)),
+            "seconds": round(time.time() - self.began, 1),
+            "command": f"python -m examples {' '.join(sys.argv[1:])}",
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+            "versions": {"python": platform.python_version(), "numpy": np.__version__},
+            "settings": self.settings,
+            "rows": [asdict(row) for row in self.rows],
+            **self.numbers,
+        }
+        path = self.out / "results.json"
+        with replacing(path) as beside:
+            beside.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=as_json) + "\n", "utf-8")
+        return path
+
+
+def as_json(value: Any) -> Any:
+    """Arrays, NumPy numbers and paths in JSON."""
+    if isinstance(value, (np.ndarray, np.generic, tl.Tensor)):
+        return value.tolist()
+    return str(value)
+
+
+def print_table(headers: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+    """Print columns, each as wide as it needs; columns in which nothing stands are left out."""
+    lines = [list(line) for line in lines]
+    kept = [k for k in range(len(headers)) if any(line[k] for line in lines)]
+    cells = [[line[k] for k in kept] for line in [list(headers), *lines]]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    for line in cells:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
+
+
+@contextmanager
+def replacing(path: Path):  # type: ignore[no-untyped-def]
+    """A path beside `path` to write to, which takes its place when the block ends well and is gone if not."""
+    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)

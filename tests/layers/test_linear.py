@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+import tinygrad_lite as tl
+from tests.layers.parity import both_dtypes, check, normal, torch
+from tinygrad_lite import layers
+
+
+@both_dtypes
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(5, 4), (4,), (2, 3, 4), (0, 4)])
+def test_linear(shape, bias, dtype):
+    check(layers.Linear(4, 3, bias=bias), torch.nn.Linear(4, 3, bias=bias), normal(*shape), dtype=dtype)
+
+
+def test_linear_starts_as_pytorch():
+    tl.manual_seed(0)
+    layer = layers.Linear(400, 300)
+    for p in layer.parameters():
+        values = p.detach().numpy()
+        assert np.abs(values).max() <= 1 / 20
+        assert abs(values.std() - 1 / 20 / 3**0.5) < 0.003
+
+
+def test_a_wrong_shape_names_the_layer():
+    net = layers.Sequential(layers.Linear(4, 3))
+    with pytest.raises(Exception) as caught:
+        net(tl.ones(2, 5))
+    assert "linear" in str(caught.value)
+    assert caught.value.__notes__ == ["in Linear(in_features=4, out_features=3, bias=True)", "in Sequential()"]
+
+
+@pytest.mark.parametrize("args", [(), (0,), (1, 2), (0, -1), (-2, -1)])
+def test_flatten(args):
+    check(layers.Flatten(*args), torch.nn.Flatten(*args), normal(2, 3, 4, 5))
+
+
+@pytest.mark.parametrize("dim, size", [(1, (3, 4)), (-1, (2, -1, 3)), (0, (1, 2))])
+def test_unflatten(dim, size):
+    check(layers.Unflatten(dim, size), torch.nn.Unflatten(dim, size), normal(2, 12) if dim else normal(2, 5))
+
+
+def test_unflatten_out_of_range():
+    with pytest.raises(IndexError, match="dim 3 is out of range"):
+        layers.Unflatten(3, (1, 2))(tl.ones(2, 2))
+
+
+def test_identity():
+    x = tl.ones(2)
+    assert layers.Identity(3, anything=4)(x) is x

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+import tinygrad_lite as tl
+from tests.layers.parity import both_dtypes, both_modes, check, close, normal, torch
+from tinygrad_lite import layers
+
+
+@both_dtypes
+@both_modes
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"momentum": None}, {"affine": False}, {"track_running_stats": False}, {"eps": 0.1, "momentum": 0.5}],
+    ids=str,
+)
+@pytest.mark.parametrize("name, shape", [("1d", (5, 3)), ("1d", (4, 3, 2)), ("2d", (3, 3, 2, 4))])
+def test_batch_norm(name, shape, params, training, dtype):
+    ours, theirs = (getattr(place, f"BatchNorm{name}")(3, **params) for place in (layers, torch.nn))
+    check(ours, theirs, normal(*shape) * 3 + 2, dtype=dtype, training=training, steps=3)
+
+
+def test_training_then_inference():
+    ours, theirs = layers.BatchNorm2d(2).double(), torch.nn.BatchNorm2d(2).double()
+    for k in range(4):
+        x = normal(3, 2, 4, k + 2)
+        ours(tl.tensor(x))
+        theirs(torch.tensor(x))
+    ours.eval()
+    theirs.eval()
+    close(ours(tl.tensor(x)), theirs(torch.tensor(x)), "float64", "inference")
+    before = {name: np.array(t) for name, t in ours.state_dict().items()}
+    ours(tl.tensor(x))
+    assert all(np.array_equal(before[name], np.asarray(t)) for name, t in ours.state_dict().items())
+    ours.reset_parameters()
+    assert ours.num_batches_tracked.item() == 0
+    assert np.array_equal(ours.running_var.numpy(), [1, 1])
+
+
+def test_frozen_statistics_set_by_hand():
+    ours, theirs = layers.BatchNorm1d(2).double(), torch.nn.BatchNorm1d(2).double()
+    ours.running_mean = theirs.running_mean = None
+    ours.running_var = theirs.running_var = None
+    x = normal(5, 2)
+    close(ours.eval()(tl.tensor(x)), theirs.eval()(torch.tensor(x)), "float64", "no statistics")
+
+
+@pytest.mark.parametrize("layer, shape", [(layers.BatchNorm1d(3), (2, 3, 4, 4)), (layers.BatchNorm2d(3), (2, 4, 5, 5))])
+def test_wrong_shape(layer, shape):
+    with pytest.raises(ValueError, match=rf"{type(layer).__name__}: needs shape .* with C = 3, got"):
+        layer(tl.ones(*shape))
+
+
+@both_dtypes
+@pytest.mark.parametrize("params", [{}, {"elementwise_affine": False}, {"bias": False}, {"eps": 0.1}], ids=str)
+@pytest.mark.parametrize("shape", [5, (4, 5)])
+def test_layer_norm(shape, params, dtype):
+    ours, theirs = (place.LayerNorm(shape, **params) for place in (layers, torch.nn))
+    check(ours, theirs, normal(3, 4, 5), dtype=dtype)
+
+
+@both_dtypes
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("shape", [(3, 4), (2, 4, 3, 5)])
+def test_group_norm(groups, shape, dtype):
+    if shape == (3, 4) and groups == 4:
+        return  # one value a group
+    for params in ({}, {"affine": False}, {"eps": 0.1}):
+        ours, theirs = (place.GroupNorm(groups, 4, **params) for place in (layers, torch.nn))
+        check(ours, theirs, normal(*shape), dtype=dtype)
+
+
+def test_groups_must_divide():
+    with pytest.raises(ValueError, match="5 channels can't be divided into 2 groups"):
+        layers.GroupNorm(2, 5)
+
+
+@pytest.mark.parametrize("name, args", [("BatchNorm2d", (3,)), ("LayerNorm", (3,)), ("GroupNorm", (1, 3))])
+def test_repr(name, args):
+    assert repr(getattr(layers, name)(*args)) in repr(getattr(torch.nn, name)(*args)).replace(", bias=True", "")

@@ -1,0 +1,1 @@
+"""Tests of the tests: bugs planted in the gradient rules, and how many of them the suite catches."""
