@@ -126,8 +126,8 @@ def test_an_array_can_not_swallow_a_tensor():
     a, x = np.zeros(2), tl.tensor([1.0, 2.0], requires_grad=True)
     with pytest.raises(TypeError, match="out="):
         a += x
-    with pytest.raises((tl.GradientError, TypeError, ValueError)):
-        a[0] = x[0]
+    with pytest.raises(tl.GradientError, match="detach"):
+        a[:] = x
 
 
 def test_item_bool_float_int_index_len_and_iteration():
@@ -138,7 +138,7 @@ def test_item_bool_float_int_index_len_and_iteration():
     assert [10, 20, 30][tl.tensor(1)] == 20
     with pytest.raises(ValueError, match=r"any\(\) or t.all\(\)"):
         bool(x)
-    with pytest.raises(ValueError, match=r"shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"\(2,\)"):
         x.item()
     with pytest.raises(TypeError, match="0-d"):
         len(tl.tensor(1.0))

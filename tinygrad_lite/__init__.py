@@ -34,6 +34,7 @@ from tinygrad_lite.ops.resampling import *
 from tinygrad_lite.ops.networks import *
 from tinygrad_lite.ops.normalization import *
 from tinygrad_lite.ops.losses import *
+from tinygrad_lite.ops.losses_classification import *
 from tinygrad_lite.functional import checkpoint, hessian, hvp, jacobian, jvp, vjp
 
 _LAZY = {"data", "io", "layers", "optim", "testing", "save", "load", "kernels"}

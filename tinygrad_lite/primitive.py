@@ -35,7 +35,10 @@ R = TypeVar("R")
 registry: dict[str, Any] = {}
 """Every operation by its name: primitives, and functions composed of them."""
 
-SYNONYMS = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "input": "x", "self": "x", "other": "y", "a": "x"}
+SYNONYMS = {
+    "dim": "axis", "dims": "axis", "keepdim": "keepdims", "input": "x", "self": "x", "other": "y", "a": "x",
+    "unbiased": "correction", "ddof": "correction",
+}  # fmt: skip
 """PyTorch's and NumPy's words for parameters that have another name here."""
 
 NUMBERS = (float, int, bool, type(None))

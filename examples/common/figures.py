@@ -64,36 +64,43 @@ def confusion(axes: Any, counts: np.ndarray, names: Sequence[str]) -> None:
     axes.set_xticks(range(n), names)
     axes.set_yticks(range(n), names)
     axes.set(xlabel="the network said", ylabel="it was")
+    axes.set_xticks(np.arange(n + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(n + 1) - 0.5, minor=True)
     axes.grid(False)
+    axes.grid(which="minor", color="0.9", alpha=1)
+    axes.tick_params(which="minor", length=0)
 
 
 def curves(axes: Any, runs: Mapping[str, Sequence[float]], ylabel: str) -> None:
     """A line for each run: one value an epoch."""
     for name, values in runs.items():
         axes.plot(range(1, len(values) + 1), values, marker="." if len(values) < 40 else "", label=name)
-    axes.set(ylabel=ylabel)
+    axes.set_ylabel(ylabel)
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def mistakes(figure: Any, images: np.ndarray, labels: np.ndarray, said: np.ndarray, n: int = 9) -> None:
-    """A row of the images (N, 1, H, W) that were taken for another class, the surest first. said: (N, classes)."""
-    guess = said.argmax(1)
-    wrong = np.flatnonzero(guess != labels)
-    worst = wrong[np.argsort(-said[wrong, guess[wrong]])][:n]
-    figure.suptitle(f"The mistakes of the saved network ({len(wrong)}), the surest first", x=0.01, ha="left", size=12)
-    for k, axes in enumerate(figure.subplots(1, n)):
-        axes.set_visible(k < len(worst))
-        if k < len(worst):
-            i = worst[k]
-            picture(axes, images[i, 0], f"{labels[i]} taken for {guess[i]}\n{said[i, guess[i]]:.0%} sure")
+    """A row of images (N, 1, H, W): those taken for another class, the surest first, then the least sure others.
+
+    said: (N, classes), the probabilities.
+    """
+    guess, sure = said.argmax(1), said.max(1)
+    wrong = guess != labels
+    order = np.argsort(np.where(wrong, -1 - sure, sure))[:n]
+    title = f"The mistakes of the saved network ({wrong.sum():,}), the surest first"
+    title += "" if wrong.sum() >= n else "; then the least sure of its right answers"
+    figure.suptitle(title, x=0.01, ha="left", size=12)
+    for axes, i in zip(figure.subplots(1, n), order):
+        verdict = f"{labels[i]} taken for {guess[i]}" if wrong[i] else f"{labels[i]}, right"
+        picture(axes, images[i, 0], f"{verdict}\n{sure[i]:.0%} sure", COLOURS[1] if wrong[i] else COLOURS[0])
 
 
-def picture(axes: Any, image: np.ndarray, title: str) -> None:
-    """A grey image (H, W) from 0 to 1 as ink on paper, without axes."""
+def picture(axes: Any, image: np.ndarray, title: str, colour: str = "0.8") -> None:
+    """A grey image (H, W) from 0 to 1 as ink on paper, without axes, in a frame."""
     axes.imshow(image, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     axes.set_title(title, fontsize=10, loc="center")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(False)
     for side in axes.spines.values():
-        side.set(visible=True, color="0.8")
+        side.set(visible=True, color=colour, linewidth=1.5)

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_lite as tl
-from examples.common import About, Report, command_line, figures, progress, seeds_of, spread, whole
+from examples.common import About, Report, command_line, figures, need, progress, seeds_of, spread, whole
 from examples.common.baselines import nearest_neighbour
 from examples.common.pictures import Form, PictureError, as_text, read_digit
 from examples.common.report import percent, print_table
@@ -164,11 +164,12 @@ def draw(path: Path, curves: dict[int, list[dict]], confusion: np.ndarray, test:
     above, below = figure.subfigures(2, 1, height_ratios=[2.5, 1])
     axes = above.subplot_mosaic([["loss", "confusion"], ["accuracy", "confusion"]], width_ratios=[1, 1.3])
     runs = {f"seed {seed}": [epoch for epoch in curve if "loss" in epoch] for seed, curve in curves.items()}
-    figures.curves(axes["loss"], {name: [e["loss"] for e in run] for name, run in runs.items()}, "loss")
-    figures.curves(axes["accuracy"], {name: [100 * e["accuracy"] for e in run] for name, run in runs.items()}, "right, %")
+    for what in ("loss", "accuracy"):
+        figures.curves(axes[what], {name: [epoch[what] for epoch in run] for name, run in runs.items()}, what)
     axes["loss"].set_title("Training, on augmented images")
     axes["loss"].legend()
     axes["accuracy"].set_xlabel("epoch")
+    axes["accuracy"].yaxis.set_major_formatter("{x:.0%}")
     figures.confusion(axes["confusion"], confusion, [str(k) for k in range(10)])
     wrong = confusion.sum() - np.trace(confusion)
     seeds = f"{len(curves)} seeds" if len(curves) > 1 else "1 seed"
@@ -182,6 +183,8 @@ def draw(path: Path, curves: dict[int, list[dict]], confusion: np.ndarray, test:
 
 def run(args: Any, out: Path) -> int:
     """Train with each seed, and report; returns the exit code."""
+    for module in ("tqdm", "matplotlib"):
+        need(module)  # before the training, not after it
     recipe = RECIPES[args.data]
     epochs = args.epochs or (recipe.quick[0] if args.quick else recipe.epochs)
     report = Report("digits", out, {**asdict(recipe), **vars(args), "epochs": epochs})

@@ -1,7 +1,7 @@
 import pytest
 
 import tinygrad_lite as tl
-from tests.layers.parity import both_dtypes, check, normal, torch
+from tests.layers.parity import both_dtypes, check, needs_torch, normal, torch
 from tinygrad_lite import layers
 
 CASES = [
@@ -18,6 +18,7 @@ CASES = [
 ]
 
 
+@needs_torch
 @both_dtypes
 @pytest.mark.parametrize("name, args, params", CASES, ids=str)
 def test_activation(name, args, params, dtype):

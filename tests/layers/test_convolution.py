@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lite as tl
-from tests.layers.parity import both_dtypes, check, normal, torch
+from tests.layers.parity import both_dtypes, check, needs_torch, normal, torch
 from tinygrad_lite import layers
 
 
@@ -33,6 +33,7 @@ def convolutions(draw):
     return dims, (*channels, size(draw, dims, 1, 3)), params, (*batch, channels[0], *sides)
 
 
+@needs_torch
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(convolutions(), st.sampled_from(["float32", "float64"]))
 def test_convolution(case, dtype):
@@ -57,6 +58,7 @@ def transposes(draw):
     return dims, (*channels, size(draw, dims, 2, 3)), params, (2, channels[0], *[draw(st.integers(3, 4))] * dims)
 
 
+@needs_torch
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(transposes(), st.sampled_from(["float32", "float64"]))
 def test_transpose(case, dtype):
@@ -65,6 +67,7 @@ def test_transpose(case, dtype):
     check(getattr(layers, name)(*args, **params), getattr(torch.nn, name)(*args, **params), normal(*shape), dtype=dtype)
 
 
+@needs_torch
 def test_output_size():
     ours, theirs = layers.ConvTranspose2d(2, 3, 3, 2, 1), torch.nn.ConvTranspose2d(2, 3, 3, 2, 1)
     for wanted in ([7, 8], [8, 8], (1, 3, 8, 7)):
@@ -81,6 +84,7 @@ def test_starts_as_pytorch():
     assert abs(layer.weight.detach().numpy().std() * 200**0.5 * 3**0.5 - 1) < 0.02
 
 
+@needs_torch
 @both_dtypes
 def test_repr(dtype):
     args = {"stride": 2, "padding": 1, "dilation": 2, "groups": 2, "bias": False, "padding_mode": "circular"}

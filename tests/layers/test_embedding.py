@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
-from tests.layers.parity import both_dtypes, check, torch
+from tests.layers.parity import both_dtypes, check, needs_torch, torch
 from tinygrad_lite.layers import Embedding
 
 
+@needs_torch
 @both_dtypes
 @pytest.mark.parametrize("padding", [None, 0, 3, -1])
 def test_embedding(padding, dtype):

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
-from tests.layers.parity import both_dtypes, check, normal, torch
+from tests.layers.parity import both_dtypes, check, needs_torch, normal, torch
 from tinygrad_lite import layers
 
 
+@needs_torch
 @both_dtypes
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(5, 4), (4,), (2, 3, 4), (0, 4)])
@@ -30,11 +31,13 @@ def test_a_wrong_shape_names_the_layer():
     assert caught.value.__notes__ == ["in Linear(in_features=4, out_features=3, bias=True)", "in Sequential()"]
 
 
+@needs_torch
 @pytest.mark.parametrize("args", [(), (0,), (1, 2), (0, -1), (-2, -1)])
 def test_flatten(args):
     check(layers.Flatten(*args), torch.nn.Flatten(*args), normal(2, 3, 4, 5))
 
 
+@needs_torch
 @pytest.mark.parametrize("dim, size", [(1, (3, 4)), (-1, (2, -1, 3)), (0, (1, 2))])
 def test_unflatten(dim, size):
     check(layers.Unflatten(dim, size), torch.nn.Unflatten(dim, size), normal(2, 12) if dim else normal(2, 5))

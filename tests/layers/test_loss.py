@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.layers.parity import both_dtypes, check, normal, torch
+from tests.layers.parity import both_dtypes, check, needs_torch, normal, torch
 from tinygrad_lite import layers
 
 rng = np.random.default_rng(0)
@@ -30,6 +30,7 @@ CASES = [
 ]
 
 
+@needs_torch
 @both_dtypes
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("name, params, inputs", CASES, ids=lambda v: v if isinstance(v, str) else "")
@@ -43,6 +44,7 @@ def test_every_loss_is_compared():
     assert {name for name, _, _ in CASES} | {"CosineSimilarity"} == set(layers.loss.__all__)
 
 
+@needs_torch
 def test_batch_mean_and_cosine():
     check(layers.KLDivLoss("batchmean"), torch.nn.KLDivLoss(reduction="batchmean"), np.log(unit), soft)
     check(layers.CosineSimilarity(), torch.nn.CosineSimilarity(), normal(5, 4), soft)

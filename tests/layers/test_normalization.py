@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
-from tests.layers.parity import both_dtypes, both_modes, check, close, normal, torch
+from tests.layers.parity import both_dtypes, both_modes, check, close, needs_torch, normal, torch
 from tinygrad_lite import layers
 
 
+@needs_torch
 @both_dtypes
 @both_modes
 @pytest.mark.parametrize(
@@ -19,6 +20,7 @@ def test_batch_norm(name, shape, params, training, dtype):
     check(ours, theirs, normal(*shape) * 3 + 2, dtype=dtype, training=training, steps=3)
 
 
+@needs_torch
 def test_training_then_inference():
     ours, theirs = layers.BatchNorm2d(2).double(), torch.nn.BatchNorm2d(2).double()
     for k in range(4):
@@ -36,6 +38,7 @@ def test_training_then_inference():
     assert np.array_equal(ours.running_var.numpy(), [1, 1])
 
 
+@needs_torch
 def test_frozen_statistics_set_by_hand():
     ours, theirs = layers.BatchNorm1d(2).double(), torch.nn.BatchNorm1d(2).double()
     ours.running_mean = theirs.running_mean = None
@@ -50,6 +53,7 @@ def test_wrong_shape(layer, shape):
         layer(tl.ones(*shape))
 
 
+@needs_torch
 @both_dtypes
 @pytest.mark.parametrize("params", [{}, {"elementwise_affine": False}, {"bias": False}, {"eps": 0.1}], ids=str)
 @pytest.mark.parametrize("shape", [5, (4, 5)])
@@ -58,6 +62,7 @@ def test_layer_norm(shape, params, dtype):
     check(ours, theirs, normal(3, 4, 5), dtype=dtype)
 
 
+@needs_torch
 @both_dtypes
 @pytest.mark.parametrize("groups", [1, 2, 4])
 @pytest.mark.parametrize("shape", [(3, 4), (2, 4, 3, 5)])
@@ -74,6 +79,7 @@ def test_groups_must_divide():
         layers.GroupNorm(2, 5)
 
 
+@needs_torch
 @pytest.mark.parametrize("name, args", [("BatchNorm2d", (3,)), ("LayerNorm", (3,)), ("GroupNorm", (1, 3))])
 def test_repr(name, args):
     assert repr(getattr(layers, name)(*args)) in repr(getattr(torch.nn, name)(*args)).replace(", bias=True", "")

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.layers.parity import check, normal, torch
+from tests.layers.parity import check, needs_torch, normal, torch
 from tinygrad_lite import layers
 
 
@@ -27,6 +27,7 @@ def pools(draw):
     return f"{kind}Pool{dims}d", kernel, params, (*batch, 2, *[draw(st.integers(6, 8)) for _ in range(dims)])
 
 
+@needs_torch
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(pools(), st.sampled_from(["float32", "float64"]))
 def test_pool(case, dtype):
@@ -35,6 +36,7 @@ def test_pool(case, dtype):
     check(ours, theirs, normal(*shape), dtype=dtype)
 
 
+@needs_torch
 @pytest.mark.parametrize("kind", ["Avg", "Max"])
 @pytest.mark.parametrize("size", [1, 3, (2, 4), (None, 3)])
 def test_adaptive(kind, size):
@@ -45,6 +47,7 @@ def test_adaptive(kind, size):
         check(ours, theirs, normal(2, 3, 7))
 
 
+@needs_torch
 def test_repr():
     assert repr(layers.MaxPool2d(2)) == repr(torch.nn.MaxPool2d(2))
     assert repr(layers.AvgPool2d(3, 2, 1)) == repr(torch.nn.AvgPool2d(3, 2, 1))

@@ -127,7 +127,7 @@ def check_torch(name: str, call: Call, spec: Spec) -> None:
 
     def torched(a: Any) -> Any:
         if isinstance(a, np.ndarray):
-            return torch.from_numpy(np.ascontiguousarray(a))
+            return torch.tensor(a)
         return type(a)(map(torched, a)) if isinstance(a, (list, tuple)) and any(isinstance(b, np.ndarray) for b in a) else a
 
     args, params = put(ours)

@@ -179,8 +179,9 @@ def _take_alpha(op: Primitive) -> None:
     def bind_alpha(args: Any, params: dict) -> tuple:
         if "alpha" not in params:
             return bind(args, params)
-        operands, rest = bind(args, {name: value for name, value in params.items() if name != "alpha"})
-        return [operands[0], multiply(operands[1], params["alpha"])], rest
+        alpha = params["alpha"]
+        (x, y), rest = bind(args, {name: value for name, value in params.items() if name != "alpha"})
+        return [x, y * alpha if isinstance(y, NUMBER) else multiply(y, alpha)], rest
 
     op.bind = bind_alpha  # type: ignore[method-assign]
 

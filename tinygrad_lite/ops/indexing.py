@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.modes import RECORD, modes
-from tinygrad_lite.ops.creation import as_tensor
-from tinygrad_lite.ops.shapes import normal_axis, ravel, reshape
+from tinygrad_lite.ops.creation import as_tensor, astype
+from tinygrad_lite.ops.shapes import broadcast_to, normal_axis, ravel
 from tinygrad_lite.primitive import composed, primitive
-from tinygrad_lite.tensor import Array, Tensor, to_array
+from tinygrad_lite.tensor import Array, Tensor, to_array, wrap
 
 __all__ = [
     "getitem",
@@ -164,15 +164,24 @@ def scatter_index_g(g, index):
 # ---------------------------------------------------------------------------------------- writing
 
 
+def shape_at(index: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of x[index], for x of `shape`."""
+    return np.broadcast_to(np.False_, shape)[index].shape
+
+
+def check_kind(name: str, value: Array, dtype: np.dtype) -> None:
+    """Refuse to cut floating-point values down to integers, or integers to bool."""
+    kind = np.min_scalar_type(value) if isinstance(value, (int, float)) else to_array(value).dtype
+    if "biuf".index(kind.kind) > "biuf".index(dtype.kind):
+        raise TypeError(f"{name}: {kind} values can't be put into {dtype} without loss; convert one: t.astype(dtype)")
+
+
 @primitive(public=False)
 def index_put_(x: Array, value: Array, index: Any) -> Tensor:
     """A copy of x with x[index] = value, for a plain index."""
     out = np.array(x)
-    kind = np.result_type(value)
-    if not isinstance(value, (int, float)) and not np.can_cast(kind, out.dtype, "same_kind"):
-        raise TypeError(f"index_put: values of {kind} can't be put into {out.dtype}; convert one of them: t.astype(dtype)")
-    if may_repeat(index):  # a fixed order, so that it is always the last of several values that stays
-        value = np.ascontiguousarray(np.broadcast_to(value, out[index].shape))
+    if may_repeat(index) and np.ndim(value):  # in row-major order, so that of several values the last one stays
+        value = np.ascontiguousarray(np.broadcast_to(value, shape_at(index, out.shape)))
     out[index] = value
     return out
 
@@ -184,13 +193,15 @@ def index_put_x(g, index):
 
 @index_put_.gradient
 def index_put_value(g, index):
-    return np.where(stays(index, g.shape), g[index], 0) if may_repeat(index) else getitem_.on(g, index)
+    chosen = getitem_.on(g, index)
+    return np.where(stays(index, g.shape), chosen, 0) if may_repeat(index) else chosen
 
 
 def stays(index: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Which values of x[index] = values are not overwritten by a later one."""
     last = np.zeros(shape, np.intp)
-    order = np.arange(last[index].size).reshape(last[index].shape)
+    chosen = shape_at(index, shape)
+    order = np.arange(math.prod(chosen)).reshape(chosen)
     last[index] = order
     return last[index] == order
 
@@ -201,16 +212,18 @@ def index_put(x: Array, index: Any, value: Array, accumulate: bool = False) -> T
 
     index: as in `getitem`. accumulate: x[index] += value instead, where a repeated index adds repeatedly;
     without it the last value stays. Differentiable in x and value. `t[index] = value` uses this.
+    Raises TypeError for floating-point values in an integer x.
 
     >>> import tinygrad_lite as tl
     >>> tl.index_put(tl.zeros(4), [1, 3], tl.tensor([5.0, 6.0]))
     tensor([0., 5., 0., 6.])
     """
     x, index = as_tensor(x), plain_index(index, copy=True)
+    check_kind("index_put", value, x.dtype)
     if not accumulate:
         return index_put_(x, value, index)
-    place = np.broadcast_to(0, x.shape)[index].shape
-    return x + scatter_index(np.broadcast_to(as_tensor(value), place), index, x.shape)
+    added = broadcast_to(astype(value, x.dtype), shape_at(index, x.shape))
+    return x + scatter_index(added, index, x.shape)
 
 
 # -------------------------------------------------------------------------------- along one axis
@@ -267,7 +280,18 @@ def take(x: Array, index: Array, axis: int | None = None) -> Tensor:
     return getitem(x, along(normal_axis("take", axis, x.ndim), index))
 
 
-@primitive
+@composed
 def nonzero(x: Array, as_tuple: bool = False) -> Any:
-    """The indices (n, ndim) of the elements of x that are not 0, in row-major order."""
-    return np.argwhere(x)
+    """The indices of the elements of x that are not 0, in row-major order.
+
+    Returns a tensor (n, ndim), or with `as_tuple` one tensor of n indices for each axis. It has no gradient.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.nonzero(tl.tensor([0.0, 5.0, 7.0]))
+    tensor([[1],
+            [2]])
+    """
+    array = to_array(x)
+    if as_tuple:
+        return tuple(wrap(indices) for indices in np.nonzero(np.atleast_1d(array)))
+    return wrap(np.argwhere(array))

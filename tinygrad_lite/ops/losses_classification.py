@@ -102,27 +102,273 @@ def class_weight(name: str, weight: Array | None, x: Tensor) -> np.ndarray | Non
     return w.astype(x.dtype)
 
 
-def shares(t: np.ndarray, taken: np.ndarray, weight: np.ndarray | None, reduction: str, dtype: Any) -> np.ndarray:
-    """By how much every sample counts: the weight of its class, for a mean divided by the sum of them."""
-    share = taken.astype(dtype) if weight is None else np.where(taken, weight[t], 0).astype(dtype, copy=False)
-    if reduction == "mean":
-        with np.errstate(divide="ignore", invalid="ignore"):  # nothing to average gives NaN
-            share = share / share.sum(dtype=share.dtype)
-    return np.asarray(share)
+def shares(
+    t: np.ndarray, taken: np.ndarray, weight: np.ndarray | None, reduction: str, dtype: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """By how much every sample counts, and would without class weights; for a mean, divided by the sum of the first.
+
+    A mean over nothing counts nothing here; `finished` makes it NaN.
+    """
+    even = taken.astype(dtype)
+    share = even if weight is None else np.asarray(weight[t] * even)
+    total = share.sum(dtype=np.float64) if reduction == "mean" else 1.0
+    factor = dtype.type(1 / total if total else 0)
+    return share * factor, even * factor
+
+
+def finished(loss: Tensor, share: np.ndarray, reduction: str) -> Tensor:
+    """The sum of the losses if they are to be reduced; NaN for the mean over nothing, as 0 / 0 is."""
+    if reduction == "none":
+        return loss
+    return np.sum(loss) + (np.nan if reduction == "mean" and not share.any() else 0.0)
 
 
 @primitive(outputs="loss normaliser", public=False)
 def softmax_nll(input: Array, target: Array, share: Array) -> Any:
-    """The sum of share * (log sum exp of all classes - the class's own), and the log sum exp.
+    """share * (normaliser - value of the class), and the normaliser log(sum exp) of each sample.
 
-    The gradient is softmax minus one-hot, which needs no more than the input and the normaliser.
+    The gradient is softmax minus one-hot, for which the input and the normaliser are enough.
     """
     axis = class_axis(input.ndim)
     x = input.astype(np.float32) if input.dtype == np.float16 else input
-    top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     with np.errstate(invalid="ignore", divide="ignore"):
+        top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
         e = np.asarray(x - top)
         np.exp(e, out=e)
         normaliser = np.log(np.sum(e, axis=axis)) + top.squeeze(axis)
-    loss = np.where(share == 0, 0, share * (normaliser - x[places(target)]))
-    return np.sum(loss)
+        loss = np.where(share == 0, 0, share * (normaliser - x[places(target)]))
+    return loss.astype(input.dtype, copy=False), normaliser
+
+
+@softmax_nll.gradient
+def softmax_nll_input(g, g_normaliser, input, target, share, normaliser):
+    axis = class_axis(len(input.shape))
+    counted = g * share
+    probability = np.exp(input - np.expand_dims(normaliser, axis))
+    return probability * np.expand_dims(counted + g_normaliser, axis) - put_class.on(counted, target, input.shape)
+
+
+@composed
+def cross_entropy(
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-w_t log softmax(x)_t: minus the log-probability of the class t, given scores x for all classes.
+
+    input: (N, C), (N, C, d1, ...) or (C,). target: integers from 0 to C - 1, of shape (N,), (N, d1, ...) or ();
+    or probabilities q of the input's shape, and the loss is -sum_c w_c q_c log softmax(x)_c. weight: (C,), of each
+    class; the mean over integer targets is divided by the sum of their weights. ignore_index: a label that counts
+    for nothing. label_smoothing: the part of the target that is spread evenly over all classes.
+
+    Raises ValueError for shapes that don't match, TypeError for targets that are no integers, IndexError for a label
+    out of range. Source of label smoothing: Szegedy et al. 2015, arXiv:1512.00567.
+
+    >>> import tinygrad_lite as tl
+    >>> scores = tl.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 5.0]])
+    >>> tl.cross_entropy(scores, tl.tensor([0, 1]))
+    tensor(2.6264653)
+    """
+    name = "cross_entropy"
+    check_reduction(name, reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"{name}: label_smoothing is {label_smoothing}; it is a part, from 0 to 1")
+    x, given = as_tensor(input), as_tensor(target)
+    axis = class_axis(x.ndim)
+    w = class_weight(name, weight, x)
+    column = None if w is None else w.reshape((-1,) + (1,) * (x.ndim - 1 - axis))
+    if x.ndim and given.shape == x.shape:
+        if given.dtype.kind != "f":
+            raise TypeError(
+                f"{name}: a target of the input's shape {x.shape} is probabilities, and must be floating-point, not "
+                f"{given.dtype}; class numbers have the shape {x.shape[:axis] + x.shape[axis + 1 :]}"
+            )
+        if ignore_index >= 0:
+            raise ValueError(f"{name}: ignore_index={ignore_index} is for class numbers; the target is probabilities")
+        spread = given * (1 - label_smoothing) + label_smoothing / x.shape[axis] if label_smoothing else given
+        chances = log_softmax(x, axis) if column is None else log_softmax(x, axis) * column
+        return reduced(name, -np.sum(spread * chances, axis=axis), reduction)
+    t, taken = class_target(name, x, given, ignore_index)
+    share, even = shares(t, taken, w, reduction, x.dtype)
+    if not label_smoothing:
+        return finished(softmax_nll(x, t, wrap(share))[0], share, reduction)
+    chances = log_softmax(x, axis)
+    everywhere = np.sum(chances if column is None else chances * column, axis=axis) * even
+    smoothed = everywhere * (label_smoothing / x.shape[axis]) + pick_class(chances, t) * share * (1 - label_smoothing)
+    return finished(-np.where(taken, smoothed, 0), share, reduction)
+
+
+@composed
+def nll_loss(
+    input: Array, target: Array, weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Tensor:
+    """-w_t x_t: minus the log-probability of the class t, given log-probabilities x of all classes.
+
+    Arguments and errors as in `cross_entropy` with integer targets.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.nll_loss(tl.tensor([[-1.0, -2.0], [-3.0, -4.0]]), tl.tensor([0, 1]))
+    tensor(2.5)
+    """
+    check_reduction("nll_loss", reduction)
+    x = as_tensor(input)
+    t, taken = class_target("nll_loss", x, target, ignore_index)
+    share, _ = shares(t, taken, class_weight("nll_loss", weight, x), reduction, x.dtype)
+    return finished(np.where(share == 0, 0, pick_class(x, t) * -share), share, reduction)
+
+
+@composed
+def multi_margin_loss(
+    input: Array,
+    target: Array,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Array | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """sum over i != t of w_t max(0, margin - x_t + x_i)^p / C: the hinge loss for C classes.
+
+    input: (N, C) or (C,), scores. target: (N,) or (), integers. p: 1 or 2. weight: (C,), of each class.
+    Raises as `cross_entropy` does, and ValueError for another p. Source: Crammer and Singer 2001.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.multi_margin_loss(tl.tensor([[0.0, 0.5]]), tl.tensor([0]))
+    tensor(0.75)
+    """
+    name = "multi_margin_loss"
+    if p not in (1, 2):
+        raise ValueError(f"{name}: p is {p}; it is 1 or 2")
+    x = as_tensor(input)
+    t, taken = class_target(name, x, target, None)
+    w = class_weight(name, weight, x)
+    gap = margin - np.expand_dims(pick_class(x, t), -1) + x
+    over = gap * ((gap > 0)._array & (np.arange(x.shape[-1]) != t[..., None]))
+    share = (1.0 if w is None else w[t]) / np.asarray(x.shape[-1], x.dtype)
+    return reduced(name, np.sum(over if p == 1 else over * over, axis=-1) * share, reduction)
+
+
+# ----------------------------------------------------------------------------------- yes or no
+
+
+@primitive(public=False)
+def logarithmic(input: Array, target: Array) -> Tensor:
+    """-(t log x + (1 - t) log(1 - x)), with logarithms that stop at -100."""
+    with np.errstate(divide="ignore"):
+        yes, no = np.maximum(np.log(input), -100), np.maximum(np.log1p(-input), -100)
+    return -(target * yes + (1 - target) * no)
+
+
+@logarithmic.gradient
+def logarithmic_input(g, input, target):
+    return g * (input - target) / np.maximum(input * (1 - input), 1e-12)
+
+
+@logarithmic.gradient
+def logarithmic_target(g, input):
+    with np.errstate(divide="ignore"):
+        return g * (np.maximum(np.log1p(-input), -100) - np.maximum(np.log(input), -100))
+
+
+@composed
+def binary_cross_entropy(
+    input: Array, target: Array, weight: Array | None = None, reduction: str = "mean"
+) -> Tensor:
+    """-(t log x + (1 - t) log(1 - x)), for probabilities x.
+
+    input: from 0 to 1, as is target, of the same shape. weight: factors that broadcast to it. A logarithm is
+    taken as -100 at least. Prefer `binary_cross_entropy_with_logits`, which keeps its accuracy where x is near 0 or 1.
+
+    Raises ValueError where shapes differ, and for an input out of range.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.binary_cross_entropy(tl.tensor([0.5, 0.0]), tl.tensor([1.0, 0.0]), reduction="none")
+    tensor([0.6931472, 0.       ])
+    """
+    name = "binary_cross_entropy"
+    x, t = one_shape(name, input=input, target=target)
+    if x.size and not (x._array.min() >= 0 and x._array.max() <= 1):
+        raise ValueError(
+            f"{name}: the input holds values from {x._array.min()} to {x._array.max()}, and probabilities are from 0 to 1. "
+            "Apply tl.sigmoid first, or better use binary_cross_entropy_with_logits on the scores"
+        )
+    return reduced(name, rescaled(name, logarithmic(x, t), weight), reduction)
+
+
+def rescaled(name: str, loss: Tensor, weight: Array | None) -> Tensor:
+    """Losses times a weight that broadcasts to their shape."""
+    if weight is None:
+        return loss
+    if np.broadcast_shapes(np.shape(weight), loss.shape) != loss.shape:
+        raise ValueError(f"{name}: weight has shape {np.shape(weight)}, which doesn't broadcast to the input's {loss.shape}")
+    return loss * weight
+
+
+@primitive(public=False)
+def logistic(input: Array, target: Array, boost: Array | None) -> Tensor:
+    """(1 - t) softplus(x) + t boost softplus(-x), in a form that neither overflows nor cancels."""
+    if boost is None:
+        small = np.log1p(np.exp(-np.abs(input)))
+        return np.maximum(input, 0) - input * target + small
+    small = np.log1p(np.exp(-np.abs(input)))
+    return (1 - target) * (np.maximum(input, 0) + small) + target * boost * (np.maximum(-input, 0) + small)
+
+
+@logistic.gradient
+def logistic_input(g, input, target, boost):
+    if boost is None:
+        return g * (sigmoid.on(input) - target)
+    return g * ((1 - target) * sigmoid.on(input) - target * boost * sigmoid.on(-input))
+
+
+@logistic.gradient
+def logistic_target(g, input, boost):
+    return g * -input if boost is None else g * (boost * np.logaddexp(0, -input) - np.logaddexp(0, input))
+
+
+@logistic.gradient
+def logistic_boost(g, input, target):
+    return g * target * np.logaddexp(0, -input)
+
+
+@composed
+def binary_cross_entropy_with_logits(
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    reduction: str = "mean",
+    pos_weight: Array | None = None,
+) -> Tensor:
+    """-(p t log s(x) + (1 - t) log(1 - s(x))), with s(x) = 1 / (1 + exp(-x)), for scores x of any size.
+
+    input, target: the same shape, targets from 0 to 1. weight: factors that broadcast to it, as does
+    pos_weight, p, by which the positive answers count more. Raises ValueError where shapes differ.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.binary_cross_entropy_with_logits(tl.tensor([0.0, 1000.0]), tl.tensor([1.0, 0.0]), reduction="none")
+    tensor([6.931472e-01, 1.000000e+03])
+    """
+    name = "binary_cross_entropy_with_logits"
+    x, t = one_shape(name, input=input, target=target)
+    if pos_weight is not None and np.broadcast_shapes(np.shape(pos_weight), x.shape) != x.shape:
+        raise ValueError(f"{name}: pos_weight has shape {np.shape(pos_weight)}, which doesn't broadcast to {x.shape}")
+    return reduced(name, rescaled(name, logistic(x, t, pos_weight), weight), reduction)
+
+
+@composed
+def multilabel_soft_margin_loss(
+    input: Array, target: Array, weight: Array | None = None, reduction: str = "mean"
+) -> Tensor:
+    """The mean over classes of `binary_cross_entropy_with_logits`, for samples that may have several classes.
+
+    input and target: (..., C), targets 0 or 1. weight: of each class. Raises ValueError where shapes differ.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.multilabel_soft_margin_loss(tl.tensor([[0.0, 0.0]]), tl.tensor([[1.0, 0.0]]))
+    tensor(0.6931472)
+    """
+    name = "multilabel_soft_margin_loss"
+    x, t = one_shape(name, input=input, target=target)
+    return reduced(name, np.mean(rescaled(name, logistic(x, t, None), weight), axis=-1), reduction)

@@ -72,9 +72,9 @@ def dropout(input: Array, p: float = 0.5, training: bool = True) -> Tensor:
     five decimals. Raises ValueError unless 0 <= p <= 1. Source: Srivastava et al. 2014.
 
     >>> import tinygrad_lite as tl
-    >>> _ = tl.manual_seed(0)
+    >>> _ = tl.manual_seed(3)
     >>> tl.dropout(tl.ones(6))
-    tensor([2., 2., 0., 0., 0., 2.])
+    tensor([2., 2., 0., 0., 2., 0.])
     """
     return dropped("dropout", input, p, training, None)
 
@@ -97,7 +97,7 @@ def dropout2d(input: Array, p: float = 0.5, training: bool = True) -> Tensor:
     Source: Tompson et al. 2015, arXiv:1411.4280.
 
     >>> import tinygrad_lite as tl
-    >>> _ = tl.manual_seed(0)
+    >>> _ = tl.manual_seed(3)
     >>> tl.dropout2d(tl.ones(1, 3, 1, 2))
     tensor([[[[2., 2.]],
     <BLANKLINE>
@@ -177,8 +177,8 @@ def scaled_dot_product_attention(
     >>> import tinygrad_lite as tl
     >>> x = tl.tensor([[1.0, 0.0], [0.0, 1.0]])
     >>> tl.scaled_dot_product_attention(x, x, x, is_causal=True)
-    tensor([[1.       , 0.       ],
-            [0.3302442, 0.6697558]])
+    tensor([[1.        , 0.        ],
+            [0.33023846, 0.66976154]])
     """
     q, k, v = (as_tensor(t) for t in (query, key, value))
     if min(q.ndim, k.ndim, v.ndim) < 2 or q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:

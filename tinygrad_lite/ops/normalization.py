@@ -263,7 +263,7 @@ def instance_norm(
     >>> import tinygrad_lite as tl
     >>> tl.instance_norm(tl.tensor([[[1.0, 3.0], [0.0, 0.0]]]))
     tensor([[[-0.999995,  0.999995],
-            [ 0.      ,  0.      ]]])
+             [ 0.      ,  0.      ]]])
     """
     x = floating(input)
     c = channels("instance_norm", x, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
@@ -348,7 +348,7 @@ def rms_norm(
 
     >>> import tinygrad_lite as tl
     >>> tl.rms_norm(tl.tensor([3.0, 4.0]), 2)
-    tensor([0.8485281, 1.1313709])
+    tensor([0.84852815, 1.1313709 ])
     """
     x = floating(input)
     shape = trailing("rms_norm", x, normalized_shape, weight=weight)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_lite as tl
+from tinygrad_lite.ops.creation import astype
 from tinygrad_lite.ops.reductions import Axes, axes_of, count, floating, share, spread, unreduced
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
@@ -17,9 +18,9 @@ __all__ = ["norm"]
 
 
 @primitive(public=False)
-def vector_norm(x: Array, p: float = 2.0, axis: Axes = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
+def vector_norm(x: Array, p: float = 2.0, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """(sum_i |x_i|^p)^(1/p): the largest |x_i| for p = inf, the smallest for -inf, the count of x_i != 0 for 0."""
-    size = np.abs(floating(x, "norm", dtype))
+    size = np.abs(floating(x))
     axes = axes_of(axis, x.ndim)
     if p in (math.inf, -math.inf):
         return (np.maximum if p > 0 else np.minimum).reduce(size, axes, keepdims=keepdims)
@@ -66,9 +67,9 @@ def norm(
     (tensor(5.), tensor(7.))
     """
     if p == "nuc":
-        return tl.linalg.norm(x, "nuc", axis, keepdims)
+        return tl.linalg.norm(x, "nuc", axis, keepdims, dtype=dtype)
     if p == "fro":
         p = 2.0
     if isinstance(p, str):
         raise ValueError(f"norm: got p={p!r}; it must be a number, 'fro' or 'nuc'")
-    return vector_norm(x, float(p), axis, keepdims, dtype)
+    return vector_norm(x if dtype is None else astype(x, dtype), float(p), axis, keepdims)

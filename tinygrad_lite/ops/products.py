@@ -12,7 +12,27 @@ from tinygrad_lite.ops.creation import as_tensor
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
 
-__all__ = ["einsum", "linear", "matmul", "tensordot"]
+__all__ = [
+    "addbmm",
+    "addmm",
+    "addmv",
+    "baddbmm",
+    "bmm",
+    "chain_matmul",
+    "cross",
+    "dot",
+    "einsum",
+    "inner",
+    "kron",
+    "linear",
+    "matmul",
+    "mm",
+    "mv",
+    "outer",
+    "tensordot",
+    "trace",
+    "vdot",
+]
 
 
 @primitive

@@ -303,7 +303,7 @@ def logsumexp(x: Array, axis: Axes = None, keepdims: bool = False) -> Tensor:
 
     >>> import tinygrad_lite as tl
     >>> tl.logsumexp(tl.tensor([1000.0, 1000.0]))
-    tensor(1000.6931)
+    tensor(1000.6932)
     """
     x, axes = floating(x), axes_of(axis, x.ndim)
     top = np.maximum.reduce(x, axes, keepdims=True, initial=-math.inf)

@@ -139,7 +139,7 @@ def logcumsumexp(x: Array, axis: int) -> Tensor:
 
     >>> import tinygrad_lite as tl
     >>> tl.logcumsumexp(tl.tensor([1000.0, 1000.0]), axis=0)
-    tensor([1000.    , 1000.6931])
+    tensor([1000.    , 1000.6932])
     """
     total = np.logaddexp.accumulate(np.atleast_1d(floating(x)), axis_of(axis, x.ndim))
     return np.reshape(total, x.shape)

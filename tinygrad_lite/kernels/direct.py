@@ -1,0 +1,308 @@
+"""Direct convolution in Numba: the inner loops. convolution.py says where every number lies.
+
+A convolution is a sum over R pairs (channel, place of the kernel). For one such pair the values that
+successive outputs meet stand in a row in memory, when images are padded, and split by their remainder where
+the stride is more than 1. So with a table of R offsets into the packed images,
+
+    correlate    out[o, q] += sum over r of w[r, o] * packed[offset[r] + q]
+    gram         gw[o, r]  += sum over q of g[o, q] * packed[offset[r] + q]
+
+for flat positions q, the unwanted ones between rows included (they are not copied back). A register tile
+does it: a few channels times a few vectors are kept in registers while r, or q, runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from tinygrad_lite.kernels.compiled import compiled
+
+WIDE = bool(get_host_cpu_features().get("avx512f"))  # 32 registers of 64 bytes; else 16 of 32
+BYTES = 64 if WIDE else 32
+CHANNELS, VECTORS = (8, 2) if WIDE else (4, 3)  # of a tile of correlate
+ROWS, COLUMNS = (4, 4) if WIDE else (2, 4)  # of a tile of gram
+CHUNK = 1024  # flat positions at a time: what they meet stays in the second-level cache
+DEPTH = 288  # pairs r at a time: the weights of a tile stay in the first-level cache
+
+INT = ir.IntType(64)
+
+
+class Emit:
+    """What the two intrinsics share: vectors of one type, loaded and stored at an index of an array."""
+
+    def __init__(self, context: Any, builder: Any, dtype: Any) -> None:
+        self.context, self.builder = context, builder
+        self.size = 4 if dtype == types.float32 else 8
+        self.lanes = BYTES // self.size
+        self.scalar = context.get_data_type(dtype)
+        self.vector = ir.VectorType(self.scalar, self.lanes)
+        name = f"llvm.fma.v{self.lanes}f{8 * self.size}"
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        self.fma = cgutils.get_or_insert_function(builder.module, kind, name)
+
+    def data(self, array_type: Any, array: Any) -> Any:
+        return self.context.make_array(array_type)(self.context, self.builder, array).data
+
+    def at(self, index: Any, step: int) -> Any:
+        return self.builder.add(index, INT(step))
+
+    def place(self, pointer: Any, index: Any) -> Any:
+        return self.builder.bitcast(self.builder.gep(pointer, [index]), self.vector.as_pointer())
+
+    def load(self, pointer: Any, index: Any) -> Any:
+        value = self.builder.load(self.place(pointer, index))
+        value.align = self.size
+        return value
+
+    def store(self, value: Any, pointer: Any, index: Any) -> None:
+        self.builder.store(value, self.place(pointer, index)).align = self.size
+
+    def broadcast(self, pointer: Any, index: Any) -> Any:
+        value = self.builder.load(self.builder.gep(pointer, [index]))
+        nothing = ir.Constant(self.vector, ir.Undefined)
+        one = self.builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(one, nothing, mask)
+
+    def loop(self, first: Any, last: Any, step: int, start: list, body: Any) -> list:
+        """Carry vectors through body(index, vectors) -> vectors, for index from first up to last (at least once)."""
+        builder, before = self.builder, self.builder.block
+        block, after = builder.append_basic_block("body"), builder.append_basic_block("after")
+        builder.branch(block)
+        builder.position_at_end(block)
+        index = builder.phi(INT)
+        index.add_incoming(first, before)
+        carried = [builder.phi(self.vector) for _ in start]
+        for phi, value in zip(carried, start):
+            phi.add_incoming(value, before)
+        made = body(index, carried)
+        following = self.at(index, step)
+        index.add_incoming(following, block)
+        for phi, value in zip(carried, made):
+            phi.add_incoming(value, block)
+        builder.cbranch(builder.icmp_signed("<", following, last), block, after)
+        builder.position_at_end(after)
+        return made
+
+
+@intrinsic
+def tile(typing: Any, out: Any, o: Any, step: Any, packed: Any, p: Any, offset: Any, first: Any, last: Any, w: Any, i: Any):
+    """out[o + m * step + v] += sum over r of w[i + r * CHANNELS + m] * packed[p + offset[r] + v], first <= r < last"""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = Emit(context, builder, out.dtype)
+        pointers = {k: emit.data(signature.args[k], args[k]) for k in (0, 3, 5, 8)}
+        rows = [builder.add(args[1], builder.mul(args[2], INT(m))) for m in range(CHANNELS)]
+        where = [emit.at(row, v * emit.lanes) for row in rows for v in range(VECTORS)]
+
+        def body(r: Any, sums: list) -> list:
+            x = builder.add(args[4], builder.load(builder.gep(pointers[5], [r])))
+            xs = [emit.load(pointers[3], emit.at(x, v * emit.lanes)) for v in range(VECTORS)]
+            k = builder.add(args[9], builder.mul(r, INT(CHANNELS)))
+            ws = (emit.broadcast(pointers[8], emit.at(k, m)) for m in range(CHANNELS))
+            products = [(weight, x) for weight in ws for x in xs]
+            return [builder.call(emit.fma, [x, weight, s]) for (weight, x), s in zip(products, sums)]
+
+        start = [emit.load(pointers[0], index) for index in where]
+        for value, index in zip(emit.loop(args[6], args[7], 1, start, body), where):
+            emit.store(value, pointers[0], index)
+        return context.get_dummy_value()
+
+    return types.void(out, o, step, packed, p, offset, first, last, w, i), generate
+
+
+@intrinsic
+def dots(typing: Any, out: Any, o: Any, step: Any, g: Any, i: Any, apart: Any, packed: Any, p: Any, offset: Any, r: Any, n: Any):
+    """out[o + m * step + k] += sum over q < n of g[i + m * apart + q] * packed[p + offset[r + k] + q]
+
+    for m below ROWS and k below COLUMNS; n is a multiple of the lanes.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = Emit(context, builder, out.dtype)
+        pointers = {k: emit.data(signature.args[k], args[k]) for k in (0, 3, 6, 8)}
+        gs = [builder.add(args[4], builder.mul(args[5], INT(m))) for m in range(ROWS)]
+        table = [builder.load(builder.gep(pointers[8], [emit.at(args[9], k)])) for k in range(COLUMNS)]
+        xs = [builder.add(args[7], place) for place in table]
+
+        def body(q: Any, sums: list) -> list:
+            left = [emit.load(pointers[3], builder.add(row, q)) for row in gs]
+            right = [emit.load(pointers[6], builder.add(x, q)) for x in xs]
+            pairs = [(a, b) for a in left for b in right]
+            return [builder.call(emit.fma, [a, b, s]) for (a, b), s in zip(pairs, sums)]
+
+        zero = ir.Constant(emit.vector, None)
+        sums = emit.loop(INT(0), args[10], emit.lanes, [zero] * (ROWS * COLUMNS), body)
+        kind = ir.FunctionType(emit.scalar, [emit.scalar, emit.vector])
+        name = f"llvm.vector.reduce.fadd.v{emit.lanes}f{8 * emit.size}"
+        add = cgutils.get_or_insert_function(builder.module, kind, name)
+        for k, vector in enumerate(sums):
+            row = builder.add(args[1], builder.mul(args[2], INT(k // COLUMNS)))
+            pointer = builder.gep(pointers[0], [emit.at(row, k % COLUMNS)])
+            builder.store(builder.call(add, [builder.load(pointer), vector], fastmath=["reassoc"]), pointer)
+        return context.get_dummy_value()
+
+    return types.void(out, o, step, g, i, apart, packed, p, offset, r, n), generate
+
+
+@intrinsic
+def move(typing: Any, to: Any, i: Any, source: Any, j: Any):
+    """to[i] = source[j], where an index is never negative, so that loops over it become vectors."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = Emit(context, builder, to.dtype)
+        value = builder.load(builder.gep(emit.data(signature.args[2], args[2]), [args[3]]))
+        builder.store(value, builder.gep(emit.data(signature.args[0], args[0]), [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(to, i, source, j), generate
+
+
+# -------------------------------------------------------------------------------- packing and unpacking
+
+
+@compiled
+def bounds(count, stride, shift, size):
+    """The first and the last + 1 of u below `count` with 0 <= stride * u + shift < size."""
+    low = min(max(0, -(shift // stride)), count)
+    return low, max(low, min(count, (size - 1 - shift) // stride + 1))
+
+
+@compiled
+def pack(x, image, images, channel, channels, stride, padding, phases, span, pitch, out, o, plane):
+    """out[channel, phase, image, u] = x[image, channel, stride * u + phase - padding], zero outside, planes apart.
+
+    x is (N, C, D, H, W). span: how many u there are on each axis. pitch: how far apart they are laid, which is
+    less than the span where the zeros after one row are also those before the next.
+    """
+    sd, sh, sw = stride
+    depth, height, width = x.shape[2:]
+    flat = x.ravel()
+    per_image = pitch[0] * pitch[1] * pitch[2]
+    for c in range(channels):
+        for phase in range(len(phases)):
+            d0, h0, w0 = phases[phase, 0] - padding[0], phases[phase, 1] - padding[1], phases[phase, 2] - padding[2]
+            low, high = bounds(span[2], sw, w0, width)
+            for b in range(images):
+                for u in range(span[0]):
+                    d = sd * u + d0
+                    for v in range(span[1]):
+                        h = sh * v + h0
+                        to = o + b * per_image + (u * pitch[1] + v) * pitch[2]
+                        if d < 0 or d >= depth or h < 0 or h >= height:
+                            out[to : to + span[2]] = 0
+                        else:
+                            row = ((((image + b) * x.shape[1] + channel + c) * depth + d) * height + h) * width + w0
+                            for k in range(low):
+                                out[to + k] = 0
+                            if sw == 1:
+                                for k in range(low, high):
+                                    move(out, to + k, flat, row + k)
+                            else:
+                                for k in range(low, high):
+                                    move(out, to + k, flat, row + sw * k)
+                            for k in range(high, span[2]):
+                                out[to + k] = 0
+            end = o + images * per_image
+            # What lies behind the last image is read too, for positions that are not wanted.
+            last = o + (images - 1) * per_image + ((span[0] - 1) * pitch[1] + span[1] - 1) * pitch[2] + span[2]
+            out[last : o + plane] = 0
+            o += plane
+
+
+@compiled
+def unpack(packed, p, step, x, image, images, channel, channels, stride, padding, phase, span, pitch):
+    """x[image, channel, stride * u + phase - padding] = packed[channel, image, u], planes `step` apart"""
+    sd, sh, sw = stride
+    depth, height, width = x.shape[2:]
+    flat = x.ravel()
+    d0, h0, w0 = phase[0] - padding[0], phase[1] - padding[1], phase[2] - padding[2]
+    low, high = bounds(span[2], sw, w0, width)
+    for c in range(channels):
+        for b in range(images):
+            for u in range(span[0]):
+                d = sd * u + d0
+                for v in range(span[1]):
+                    h = sh * v + h0
+                    if 0 <= d < depth and 0 <= h < height:
+                        at = p + ((b * pitch[0] + u) * pitch[1] + v) * pitch[2]
+                        row = ((((image + b) * x.shape[1] + channel + c) * depth + d) * height + h) * width + w0
+                        if sw == 1:
+                            for k in range(low, high):
+                                move(flat, row + k, packed, at + k)
+                        else:
+                            for k in range(low, high):
+                                move(flat, row + sw * k, packed, at + k)
+        p += step
+
+
+@compiled
+def pack_weight(w, groups, outs, reds, places, out_step, red_step, taps, sets, packed):
+    """The weights in the order in which tiles read them: group, set of taps, tile, channel summed over, tap, channel.
+
+    w is flat: w[group, ...] with the channel of the result at `out_step` and the one summed over at `red_step`.
+    """
+    i = 0
+    for group in range(groups):
+        base = group * outs * reds * places
+        for s in range(len(sets)):
+            for t in range(0, outs, CHANNELS):
+                for red in range(reds):
+                    for k in range(sets[s, 0], sets[s, 1]):
+                        for o in range(t, t + CHANNELS):
+                            packed[i] = w[base + o * out_step + red * red_step + taps[k]] if o < outs else 0
+                            i += 1
+
+
+# ------------------------------------------------------------------------------------- the three sums
+
+
+@compiled
+def correlate(out, o, step, packed, p, offset, first, last, w, i, outs, count, advance):
+    """out[o, q] += sum over r of w[r, o] * packed[offset[r] + q] for q below count, in tiles of `advance` positions."""
+    for chunk in range(0, count, CHUNK):
+        for r in range(first, last, DEPTH):
+            end = min(last, r + DEPTH)
+            for t in range(0, outs, CHANNELS):
+                weights = i + ((last - first) * (t // CHANNELS) - first) * CHANNELS
+                for q in range(chunk, min(chunk + CHUNK, count), advance):
+                    tile(out, o + t * step + q, step, packed, p + q, offset, r, end, w, weights)
+
+
+@compiled
+def convolve_images(x, y, w, bias, start, stop, block, reds, outs, enter, leave, span, pitch, plane, step, offset, sets,
+                    phases, space, advance):  # fmt: skip
+    """Pack each block of images, correlate it with each set of taps, and copy the results to their phase of y.
+
+    enter, leave: stride and padding on the way in and out. sets (n, 5): the offsets of a set of taps, from and
+    to, and the phase of the result. bias: one number a channel of y, or none.
+    """
+    groups = x.shape[1] // reds
+    tiles = -(-outs // CHANNELS) * CHANNELS
+    first = np_size(reds, phases, plane)
+    for image in range(start, stop, block):
+        images = min(block, stop - image)
+        count = images * pitch[0] * pitch[1] * pitch[2]
+        weights = 0
+        for group in range(groups):
+            pack(x, image, images, group * reds, reds, enter[0], enter[1], phases, span, pitch, space, 0, plane)
+            for s in range(len(sets)):
+                for k in range(tiles):
+                    value = bias[group * outs + k] if k < outs and len(bias) else x.dtype.type(0)
+                    space[first + k * step : first + k * step + count + advance] = value
+                n = sets[s, 1] - sets[s, 0]
+                if n:
+                    correlate(space, first, step, space, 0, offset, sets[s, 0], sets[s, 1], w, weights, outs, count, advance)
+                weights += tiles * n
+                unpack(space, first, step, y, image, images, group * outs, outs, leave[0], leave[1], sets[s, 2:], span, pitch)
+
+
+@compiled
+def np_size(reds, phases, plane):
+    return reds * len(phases) * plane
