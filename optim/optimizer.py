@@ -244,7 +244,8 @@ class Optimizer:
             if name == "step":
                 restored[name] = int(value)
             elif value is not None:
-                array = np.array(value.detach() if hasattr(value, "detach") else value, dtype=p.dtype, order="C")
+                array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+                array = np.array(array, dtype=p.dtype, order="C")
                 if array.shape != p.shape:
                     raise ValueError(
                         f"{type(self).__name__}: load_state_dict: {name} has shape {array.shape}, "

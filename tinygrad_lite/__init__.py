@@ -20,7 +20,9 @@ from tinygrad_lite.ops.comparison import *
 from tinygrad_lite.ops.activations import *
 from tinygrad_lite.ops.shapes import *
 from tinygrad_lite.ops.joining import *
+from tinygrad_lite.ops.rearranging import *
 from tinygrad_lite.ops.indexing import *
+from tinygrad_lite.ops.gathering import *
 from tinygrad_lite.ops.reductions import *
 from tinygrad_lite.ops.norms import *
 from tinygrad_lite.ops.scans import *

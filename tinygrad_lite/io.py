@@ -123,8 +123,8 @@ def _taken_apart(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
         for key in value:
             if type(key) not in (str, int):
                 raise TypeError(f"save: {place or 'the dict'} has the key {key!r}; keys are strings or integers")
-        join = f"{place}.{{}}" if place else "{}"
-        return {"dict": [[key, _taken_apart(v, join.format(key), arrays)] for key, v in value.items()]}
+        before = f"{place}." if place else ""
+        return {"dict": [[key, _taken_apart(v, f"{before}{key}", arrays)] for key, v in value.items()]}
     if isinstance(value, (list, tuple)):
         kind = "list" if isinstance(value, list) else "tuple"
         return {kind: [_taken_apart(v, f"{place}.{k}", arrays) for k, v in enumerate(value)]}
@@ -146,10 +146,11 @@ def _stored(value: Any, place: str, arrays: dict[str, np.ndarray]) -> str:
         array = to_array(np.asarray(value.detach() if hasattr(value, "detach") else value))
     except Exception as error:
         raise TypeError(f"save: {place} is a {type(value).__name__} that can't be saved: {error}") from error
-    while place in arrays or place == STRUCTURE:
-        place += "_"
-    arrays[place] = np.asarray(_native(array), order="C")
-    return place
+    name = "".join(c if c.isprintable() else "_" for c in place)
+    while name in arrays or name == STRUCTURE:
+        name += "_"
+    arrays[name] = np.asarray(_native(array), order="C")
+    return name
 
 
 def _put_together(structure: Any, tensors: dict[str, Tensor]) -> Any:

@@ -284,7 +284,7 @@ class Primitive(Generic[P, R]):
         operands = [given.pop(name) for name in self.operands]
         if self.variadic:
             operands = list(operands[0])
-        if inspect.Parameter.empty in given.values() or any(a is inspect.Parameter.empty for a in operands):
+        if any(value is inspect.Parameter.empty for value in (*given.values(), *operands)):
             raise TypeError(f"{self.name}: an argument is missing; it takes {', '.join(self.names)}")
         return operands, given
 

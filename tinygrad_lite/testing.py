@@ -66,6 +66,12 @@ class Report:
     allowed: float = 0.0
     cause: str = ""
 
+    @property
+    def excess(self) -> float:
+        """The error in units of the allowance."""
+        ratio = self.error / (self.allowed or 1e-300)
+        return ratio if np.isfinite(ratio) else np.inf
+
     def __bool__(self) -> bool:
         return self.verdict in ("right", "kink", "held constant")
 
@@ -202,10 +208,10 @@ def _judge(s: _Slope, k: int, index: tuple, analytic: float, biggest: float, fre
             continue
         low, high = sorted((d.left, d.right))
         kink = d.bend > 0.75 and high - low > 8 * rounding
-        wild = d.truncation > d.noise + 0.05 * max(biggest, abs(d.value))
+        wild = d.truncation > d.noise + 0.1 * max(abs(d.left), abs(d.right))
         if kink and low - d.noise <= analytic <= high + d.noise:
             report.verdict, report.cause = "kink", "the function has no single slope here; this one lies between"
-        elif kink or error > allowed:
+        elif kink or not error <= allowed:
             report.verdict = "wrong"
         if wild and not kink:
             report.verdict, report.cause = "ill-conditioned", "the differences change with the step"
@@ -300,8 +306,7 @@ def _worst(s: _Slope, analytic: list[np.ndarray]) -> Report:
                 if free.verdict != "right":
                     report.verdict, report.cause = "held constant", "right with the values under stop_gradient frozen"
             reports[index] = report
-            key = (rank.index(report.verdict), report.error / (report.allowed or 1e-300))
-            if key >= (rank.index(worst.verdict), worst.error / (worst.allowed or 1e-300)):
+            if (rank.index(report.verdict), report.excess) >= (rank.index(worst.verdict), worst.excess):
                 worst = report
         if worst.verdict == "wrong" and worst.input == k and not worst.cause:
             numeric = np.array([reports[i].numeric for i in np.ndindex(a.shape)]).reshape(a.shape)

@@ -148,5 +148,5 @@ def check_torch(name: str, call: Call, spec: Spec) -> None:
         )
         for g, h, x in zip(gs, hs, xs):
             g = np.zeros_like(x) if g is None else g.numpy()
-            h = np.zeros_like(x) if h is None else h.numpy()
+            h = np.zeros_like(x) if h is None else h.detach().numpy()
             np.testing.assert_allclose(g, h, rtol=1e-8, atol=1e-8, err_msg=f"gradient of {name}: {call}")

@@ -14,9 +14,9 @@ import os
 from typing import Any
 
 TABLE = {
-    "convolve": "twins",
-    "convolve_input": "twins",
-    "convolve_weight": "twins",
+    "convolve": "convolution",
+    "convolve_input": "convolution",
+    "convolve_weight": "convolution",
     "unfold": "twins",
     "fold": "twins",
     "max_pool": "twins",

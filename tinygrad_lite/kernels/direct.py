@@ -27,7 +27,7 @@ WIDE = bool(get_host_cpu_features().get("avx512f"))  # 32 registers of 64 bytes;
 BYTES = 64 if WIDE else 32
 CHANNELS, VECTORS = (8, 2) if WIDE else (4, 3)  # of a tile of correlate
 ROWS, COLUMNS = (4, 4) if WIDE else (2, 4)  # of a tile of gram
-CHUNK = 1024  # flat positions at a time: what they meet stays in the second-level cache
+CHUNK = 1152  # flat positions at a time: what they meet stays in the second-level cache; a multiple of every tile
 DEPTH = 288  # pairs r at a time: the weights of a tile stay in the first-level cache
 
 INT = ir.IntType(64)
@@ -280,29 +280,45 @@ def convolve_images(x, y, w, bias, start, stop, block, reds, outs, enter, leave,
                     phases, space, advance):  # fmt: skip
     """Pack each block of images, correlate it with each set of taps, and copy the results to their phase of y.
 
-    enter, leave: stride and padding on the way in and out. sets (n, 5): the offsets of a set of taps, from and
-    to, and the phase of the result. bias: one number a channel of y, or none.
+    reds, outs: channels of a group summed over, and of the result. enter, leave: stride and padding on the way
+    in and out. sets (n, 5): from where to where in `offset` a set of taps goes, and the phase of its results.
+    bias: one number a channel of y, or none. space: for the packed planes, and results `step` apart.
     """
-    groups = x.shape[1] // reds
+    first = reds * len(phases) * plane
     tiles = -(-outs // CHANNELS) * CHANNELS
-    first = np_size(reds, phases, plane)
     for image in range(start, stop, block):
         images = min(block, stop - image)
         count = images * pitch[0] * pitch[1] * pitch[2]
         weights = 0
-        for group in range(groups):
+        for group in range(x.shape[1] // reds):
             pack(x, image, images, group * reds, reds, enter[0], enter[1], phases, span, pitch, space, 0, plane)
             for s in range(len(sets)):
                 for k in range(tiles):
-                    value = bias[group * outs + k] if k < outs and len(bias) else x.dtype.type(0)
+                    value = bias[group * outs + k] if k < outs and len(bias) else 0
                     space[first + k * step : first + k * step + count + advance] = value
-                n = sets[s, 1] - sets[s, 0]
-                if n:
-                    correlate(space, first, step, space, 0, offset, sets[s, 0], sets[s, 1], w, weights, outs, count, advance)
-                weights += tiles * n
-                unpack(space, first, step, y, image, images, group * outs, outs, leave[0], leave[1], sets[s, 2:], span, pitch)
+                r, end = sets[s, 0], sets[s, 1]
+                if r < end:
+                    correlate(space, first, step, space, 0, offset, r, end, w, weights, outs, count, advance)
+                weights += tiles * (end - r)
+                phase = (sets[s, 2], sets[s, 3], sets[s, 4])
+                unpack(space, first, step, y, image, images, group * outs, outs, leave[0], leave[1], phase, span, pitch)
 
 
 @compiled
-def np_size(reds, phases, plane):
-    return reds * len(phases) * plane
+def correlate_weight(x, g, out, start, stop, block, reds, outs, enter, span, pitch, plane, step, offset, phases, none,
+                     space, lanes):  # fmt: skip
+    """out[group, o, r] += sum over images and q of g[o, q] * packed[offset[r] + q]; out is padded to whole tiles."""
+    first = reds * len(phases) * plane
+    size = -(-outs // ROWS) * ROWS * len(offset)
+    for image in range(start, stop, block):
+        images = min(block, stop - image)
+        count = images * pitch[0] * pitch[1] * pitch[2]
+        for group in range(x.shape[1] // reds):
+            pack(x, image, images, group * reds, reds, enter[0], enter[1], phases, span, pitch, space, 0, plane)
+            pack(g, image, images, group * outs, outs, none[0], none[1], phases[:1] * 0, span, pitch, space, first, step)
+            for q in range(0, count, CHUNK):
+                n = min(CHUNK, -(-(count - q) // lanes) * lanes)
+                for o in range(0, outs, ROWS):
+                    at = group * size + o * len(offset)
+                    for r in range(0, len(offset), COLUMNS):
+                        dots(out, at + r, len(offset), space, first + o * step + q, step, space, q, offset, r, n)

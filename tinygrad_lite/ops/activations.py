@@ -11,8 +11,9 @@ import math
 import numpy as np
 
 from tinygrad_lite.ops.creation import as_tensor
-from tinygrad_lite.ops.elementwise import NUMBER, blockwise, keep, multiply, quiet, subtract
+from tinygrad_lite.ops.elementwise import NUMBER, blockwise, drop, keep, multiply, quiet, subtract
 from tinygrad_lite.ops.special import erf
+from tinygrad_lite.ops.transcendental import sigmoid
 from tinygrad_lite.ops.trigonometric import tanh
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
@@ -34,7 +35,6 @@ __all__ = [
     "relu",
     "relu6",
     "selu",
-    "sigmoid",
     "silu",
     "softplus",
     "softshrink",
@@ -61,7 +61,7 @@ def relu(input: Array) -> Tensor:
 
 @relu.gradient
 def relu_input(g, out):
-    return keep(g, out > 0)
+    return drop(g, out <= 0)
 
 
 @primitive
@@ -82,7 +82,7 @@ def leaky_relu(input: Array, negative_slope: Array = 0.01) -> Tensor:
 @leaky_relu.gradient
 @blockwise
 def leaky_relu_input(g, input, negative_slope):
-    return keep(g, input > 0) + negative_slope * keep(g, input <= 0)
+    return keep(g, input > 0) + negative_slope * drop(g, input > 0)
 
 
 @leaky_relu.gradient
@@ -128,7 +128,7 @@ def threshold(input: Array, threshold: float, value: float) -> Tensor:
 
 @threshold.gradient
 def threshold_input(g, input, threshold):
-    return keep(g, input > threshold)
+    return drop(g, input <= threshold)
 
 
 @primitive(public=False)
@@ -142,8 +142,8 @@ def exponential_linear(input: Array, alpha: float, scale: float, stretch: float)
 @exponential_linear.gradient
 @blockwise
 def exponential_linear_input(g, input, alpha, scale, stretch):
-    below = (scale * alpha * stretch) * np.exp(stretch * np.minimum(input, 0))
-    return keep(g * scale, input > 0) + keep(g * below, input <= 0)
+    below = (scale * alpha * stretch) * np.exp(stretch * drop(input, input >= 0))
+    return keep(g * scale, input > 0) + drop(g * below, input > 0)
 
 
 @composed
@@ -184,25 +184,6 @@ def selu(input: Array) -> Tensor:
 
 
 # --------------------------------------------------------------------------------------- smooth
-
-
-@primitive
-@quiet
-@blockwise
-def sigmoid(input: Array) -> Tensor:
-    """1 / (1 + e^-input).
-
-    >>> import tinygrad_lite as tl
-    >>> tl.sigmoid(tl.tensor([0.0, 1000.0]))
-    tensor([0.5, 1. ])
-    """
-    return 1 / (1 + np.exp(-input))
-
-
-@sigmoid.gradient
-@blockwise
-def sigmoid_input(g, out):
-    return g * (out * (1 - out))
 
 
 @primitive
@@ -386,7 +367,7 @@ def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Tenso
 
 @hardtanh.gradient
 def hardtanh_input(g, out, min_val, max_val):
-    return keep(g, (out > min_val) & (out < max_val))
+    return drop(g, (out <= min_val) | (out >= max_val))
 
 
 @composed
@@ -452,7 +433,7 @@ def softshrink(input: Array, lambd: float = 0.5) -> Tensor:
 
 @softshrink.gradient
 def softshrink_input(g, out):
-    return keep(g, out != 0)
+    return keep(g, np.abs(out) > 0)
 
 
 @primitive
@@ -468,7 +449,7 @@ def hardshrink(input: Array, lambd: float = 0.5) -> Tensor:
 
 @hardshrink.gradient
 def hardshrink_input(g, input, lambd):
-    return keep(g, np.abs(input) > lambd)
+    return drop(g, np.abs(input) <= lambd)
 
 
 @composed

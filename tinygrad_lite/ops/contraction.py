@@ -182,7 +182,8 @@ def tensordot(x: Array, y: Array, dims: Any = 2, axes: Any = None) -> Tensor:
     """out = sum over pairs of axes of x and y; the result has the other axes of x, then those of y.
 
     dims (`axes` in NumPy): the number n of axes, the last n of x with the first n of y; or two lists, the
-    axes of x and their partners in y. Raises ValueError where paired axes differ in length.
+    axes of x and their partners in y. An axis of length 1 is repeated to the length of its partner. Raises
+    ValueError where paired axes differ in length.
 
     >>> import tinygrad_lite as tl
     >>> tl.tensordot(tl.tensor([[1.0, 2.0], [3.0, 4.0]]), tl.tensor([1.0, 10.0]), dims=1)
@@ -201,6 +202,6 @@ def tensordot(x: Array, y: Array, dims: Any = 2, axes: Any = None) -> Tensor:
         b[j] = a[i]
     equation = f"{a},{''.join(b)}->"
     paired = {a[i] for i in first}
-    if any(x.shape[i] != y.shape[j] for i, j in zip(first, second)):
+    if any(x.shape[i] != y.shape[j] and 1 not in (x.shape[i], y.shape[j]) for i, j in zip(first, second)):
         raise ValueError(f"tensordot: the paired axes differ: {x.shape} along {first}, {y.shape} along {second}")
     return einsum(equation + "".join(k for k in (*a, *b) if k not in paired), x, y)

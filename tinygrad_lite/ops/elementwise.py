@@ -49,12 +49,18 @@ BLOCK = 16384
 def keep(g: Any, mask: Any) -> Any:
     """g where `mask` (boolean), else 0, also where g is Inf or NaN: `np.where(mask, g, 0)` for gradient rules.
 
-    On long arrays it masks the bits, without branches: a fifth of the time of `np.where` on a random mask.
+    Long arrays are masked bit by bit, without branches: a fifth of the time of `np.where` on a random mask.
     """
     if isinstance(g, Tensor) or isinstance(mask, Tensor) or g.size < 1000:
         return np.where(mask, g, 0)
-    ones_or_zeros = -mask.view(BYTE)  # True is one byte of 1, its negative is all ones in two's complement
-    return (g.view(BITS[g.dtype]) & ones_or_zeros).view(g.dtype)
+    return (g.view(BITS[g.dtype]) & -mask.view(BYTE)).view(g.dtype)  # -1, from True, is all ones
+
+
+def drop(g: Any, mask: Any) -> Any:
+    """0 where `mask`, else g: as `keep` with the opposite mask, but a comparison with NaN is false for both."""
+    if isinstance(g, Tensor) or isinstance(mask, Tensor) or g.size < 1000:
+        return np.where(mask, 0, g)
+    return (g.view(BITS[g.dtype]) & (mask.view(BYTE) - 1)).view(g.dtype)
 
 
 def blockwise(formula: Callable[P, R]) -> Callable[P, R]:

@@ -1,4 +1,4 @@
-"""Norms of vectors: of all elements, or along axes."""
+"""Norms of vectors and matrices, and distances between vectors."""
 
 from __future__ import annotations
 
@@ -7,69 +7,165 @@ from typing import Any
 
 import numpy as np
 
-import tinygrad_lite as tl
-from tinygrad_lite.ops.creation import astype
-from tinygrad_lite.ops.reductions import Axes, axes_of, count, floating, share, spread, unreduced
+from tinygrad_lite.ops.creation import as_tensor
+from tinygrad_lite.ops.decompositions import inverse_of_nonzero, svdvals
+from tinygrad_lite.ops.reductions import axes_of, count, unreduced
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
 
-__all__ = ["norm"]
+__all__ = ["cdist", "matrix_norm", "norm", "vector_norm"]
 
 
+@primitive(name="linalg.vector_norm")
+def vector_norm(x: Array, ord: float = 2, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
+    """|x| = (sum_i |x_i|^p)^(1/p) over the axes (None for all), where p is `ord`.
 
-@primitive(public=False)
-def vector_norm(x: Array, p: float = 2.0, axis: Axes = None, keepdims: bool = False) -> Tensor:
-    """(sum_i |x_i|^p)^(1/p): the largest |x_i| for p = inf, the smallest for -inf, the count of x_i != 0 for 0."""
-    size = np.abs(floating(x))
+    ord: any number; inf and -inf give the largest and the smallest |x_i|, 0 counts those that are not 0.
+    dtype: to compute in. The gradient is 0 where the norm is 0; for inf, equal |x_i| share it.
+    Raises ValueError for an empty maximum or minimum.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.linalg.vector_norm(tl.tensor([[3.0, 4.0], [6.0, 8.0]]), axis=1)
+    tensor([ 5., 10.])
+    """
+    dtype = np.dtype(dtype or (x.dtype if x.dtype.kind == "f" else np.float64))
+    size = np.abs(x.astype(np.float32 if dtype == np.float16 else dtype, copy=False))
     axes = axes_of(axis, x.ndim)
-    if p in (math.inf, -math.inf):
-        return (np.maximum if p > 0 else np.minimum).reduce(size, axes, keepdims=keepdims)
-    if p < 0 and count(x.shape, axis) == 0:
-        raise ValueError(f"norm: got p={p} and no elements to reduce, of which it is not defined")
-    if p == 0:
-        return np.count_nonzero(size, axes, keepdims=keepdims).astype(size.dtype)
-    wide = size.astype(np.float32) if size.dtype == np.float16 else size
-    with np.errstate(divide="ignore"):  # 0 to a negative power
-        powers = wide if p == 1 else wide * wide if p == 2 else wide**p
-        total = np.add.reduce(powers, axes, keepdims=keepdims)
-        root = total if p == 1 else np.sqrt(total) if p == 2 else total ** (1 / p)
-    return root.astype(size.dtype)
+    if math.isinf(ord):
+        if not count(x.shape, axis) and x.ndim:
+            raise ValueError(f"linalg.vector_norm: ord={ord} of no elements: shape {x.shape}, axis {axis}")
+        out = np.max(size, axes, keepdims=keepdims) if ord > 0 else np.min(size, axes, keepdims=keepdims)
+    elif ord == 0:
+        out = np.sum(size != 0, axes, dtype=size.dtype, keepdims=keepdims)
+    elif ord == 1:
+        out = np.sum(size, axes, keepdims=keepdims)
+    elif ord == 2:
+        out = np.sqrt(np.sum(size * size, axes, keepdims=keepdims))
+    else:
+        with np.errstate(divide="ignore", over="ignore"):  # 0^p is Inf for p < 0, and then the norm is 0
+            out = np.sum(size ** float(ord), axes, keepdims=keepdims) ** (1 / float(ord))
+    return out.astype(dtype, copy=False)
 
 
 @vector_norm.gradient
-def vector_norm_x(g, x, out, p, axis):
-    if p == 0:
-        return spread(g * 0.0, x.shape, axis)
-    if p == 1:
-        return unreduced(g, x.shape, axis) * np.sign(x)
-    if p in (math.inf, -math.inf):
-        return share(g, np.abs(x), out, axis) * np.sign(x)
-    safe = np.where(out == 0, 1, out)
-    slope = unreduced(np.where(out == 0, 0, g / safe if p == 2 else g), x.shape, axis)
-    if p == 2:
-        return slope * x
-    ratio = np.where(x == 0, 1, np.abs(x) / unreduced(safe, x.shape, axis))
-    return slope * np.sign(x) * ratio ** (p - 1)
+def vector_norm_x(g, x, out, ord, axis):
+    if ord == 0:
+        return np.zeros_like(x)
+    g, out = unreduced(g, x.shape, axis), unreduced(out, x.shape, axis)
+    if ord == 1:
+        return g * np.sign(x)
+    if math.isinf(ord):
+        extreme = (np.abs(x) == out) | (x != x)
+        return g * np.sign(x) * (extreme / np.sum(extreme, axis=axes_of(axis, x.ndim), keepdims=True))
+    ratio = x * inverse_of_nonzero(out)
+    if ord == 2:
+        return g * ratio
+    size = np.where(x == 0, 1, np.abs(ratio))  # its power may be Inf at 0, where the sign makes 0 of it
+    return g * np.sign(ratio) * size ** (float(ord) - 1)
+
+
+@composed(name="linalg.matrix_norm")
+def matrix_norm(
+    x: Array, ord: Any = "fro", axis: tuple[int, int] = (-2, -1), keepdims: bool = False, dtype: Any = None
+) -> Tensor:
+    """|A| of each matrix in two axes of x, for the singular values s of A:
+
+    ord: "fro" sqrt(sum s^2), "nuc" sum s, 2 max s, -2 min s, 1 and -1 the largest and smallest sum of |A_ij|
+    over a column, inf and -inf over a row. axis: those of the rows and the columns. dtype: to compute in.
+    Raises ValueError for another ord, and TypeError or ValueError for an axis that is no pair.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.linalg.matrix_norm(tl.tensor([[1.0, 2.0], [3.0, 4.0]]), ord=1)
+    tensor(6.)
+    """
+    x = as_tensor(x) if dtype is None else as_tensor(x).astype(dtype)
+    rows, columns = axes = axes_of(tuple(axis), x.ndim) if x.ndim > 1 and len(axis) == 2 else (-1, -1)
+    if rows == columns:
+        raise ValueError(f"linalg.matrix_norm: shape {x.shape}, axis {axis}; needs two different axes")
+    if ord == "fro":
+        return vector_norm(x, 2, axes, keepdims)
+    if ord in (1, -1, math.inf, -math.inf):
+        first, second = axes if abs(ord) == 1 else (columns, rows)
+        sums = vector_norm(x, 1, first, True)
+        out = np.max(sums, axis=second, keepdims=True) if ord > 0 else np.min(sums, axis=second, keepdims=True)
+    elif ord in (2, -2, "nuc"):
+        s = svdvals(np.moveaxis(x, axes, (-2, -1)))
+        out = np.sum(s, axis=-1) if ord == "nuc" else np.max(s, axis=-1) if ord == 2 else np.min(s, axis=-1)
+    else:
+        raise ValueError(f"linalg.matrix_norm: ord={ord!r}; it is 'fro', 'nuc', 1, -1, 2, -2, inf or -inf")
+    return np.reshape(out, [1 if k in axes else n for k, n in enumerate(x.shape) if keepdims or k not in axes])
+
+
+@composed(name="linalg.norm")
+def norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
+    """|x|, of vectors or of matrices, as `ord` and `axis` say.
+
+    axis: one axis for vectors, two for matrices; None for the whole of x, which for a given ord must have
+    one or two axes. ord: as in `vector_norm` or `matrix_norm`; None for the root of the sum of all squares.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.linalg.norm(tl.tensor([[3.0, 0.0], [0.0, -4.0]])), tl.linalg.norm(tl.tensor([3.0, -4.0]), ord=1)
+    (tensor(5.), tensor(7.))
+    """
+    x = as_tensor(x)
+    if ord is None:
+        return vector_norm(x, 2, axis, keepdims, dtype)
+    if axis is None and x.ndim not in (1, 2):
+        raise ValueError(f"linalg.norm: ord={ord!r} of shape {x.shape}; name the axes: one, or two for matrices")
+    axes = axes_of(axis, x.ndim)
+    if len(axes) == 1 and not isinstance(ord, str):
+        return vector_norm(x, ord, axes, keepdims, dtype)
+    if len(axes) != 2:
+        raise ValueError(f"linalg.norm: ord={ord!r} for shape {x.shape} and axis {axis}; no such norm")
+    return matrix_norm(x, ord, axes, keepdims, dtype)
+
+
+# ----------------------------------------------------------------------------------- distances
 
 
 @composed
-def norm(
-    x: Array, p: float | str = "fro", axis: Axes = None, keepdims: bool = False, dtype: Any = None
-) -> Tensor:
-    """norm(x) = (sum_i |x_i|^p)^(1/p), over all elements that are reduced; the gradient at 0 is 0.
+def cdist(x1: Array, x2: Array, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
+    """out_ij = |a_i - b_j|_p, the distances between the rows of x1 and those of x2.
 
-    p: a number; inf is the largest |x_i|, -inf the smallest, 0 counts x_i != 0; "fro" is 2; "nuc" is
-    the sum of the singular values, of the matrices along two axes. For other norms of matrices see
-    `tl.linalg.norm`. Raises ValueError for another p, and for a p < 0 of no elements.
+    x1: (..., n, k), x2: (..., m, k), leading axes broadcast; the result is (..., n, m). p >= 0, or inf. With
+    more than 25 rows and p = 2, by way of a matrix product, which rounds more where points nearly coincide:
+    compute_mode="donot_use_mm_for_euclid_dist" never does so, "use_mm_for_euclid_dist" always.
 
     >>> import tinygrad_lite as tl
-    >>> tl.norm(tl.tensor([3.0, -4.0])), tl.norm(tl.tensor([3.0, -4.0]), p=1)
-    (tensor(5.), tensor(7.))
+    >>> tl.cdist(tl.tensor([[0.0, 0.0]]), tl.tensor([[3.0, 4.0], [0.0, 1.0]]))
+    tensor([[5., 1.]])
     """
-    if p == "nuc":
-        return tl.linalg.norm(x, "nuc", axis, keepdims, dtype=dtype)
-    if p == "fro":
-        p = 2.0
-    if isinstance(p, str):
-        raise ValueError(f"norm: got p={p!r}; it must be a number, 'fro' or 'nuc'")
-    return vector_norm(x if dtype is None else astype(x, dtype), float(p), axis, keepdims)
+    x1, x2 = as_tensor(x1), as_tensor(x2)
+    if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1] or p < 0:
+        raise ValueError(f"cdist: got {x1.shape}, {x2.shape} and p={p}; needs (..., n, k), (..., m, k) and p >= 0")
+    product = "donot" not in compute_mode and ("necessary" not in compute_mode or max(x1.shape[-2], x2.shape[-2]) > 25)
+    if p == 2 and product:
+        return euclidean(x1, x2)
+    if not x1.shape[-1]:
+        return np.sum(x1, axis=-1)[..., :, None] + np.sum(x2, axis=-1)[..., None, :]  # 0, for p = inf too
+    return vector_norm(x1[..., :, None, :] - x2[..., None, :, :], p, -1)
+
+
+@primitive(public=False)
+def euclidean(x1: Array, x2: Array) -> Tensor:
+    """out_ij = |a_i - b_j|, from |a|^2 + |b|^2 - 2 a b: one matrix product, and no array of differences."""
+    middle = np.mean(x2, axis=-2, keepdims=True) if x2.size else 0  # the distances stay, and fewer digits cancel
+    a, b = x1 - middle, x2 - middle
+    squares = np.sum(a * a, -1)[..., :, None] + np.sum(b * b, -1)[..., None, :]
+    return np.sqrt(np.maximum(squares - 2 * np.matmul(a, np.swapaxes(b, -1, -2)), 0))
+
+
+@euclidean.gradient
+def euclidean_x1(g, x1, x2, out):
+    return _pull(g, x1, x2, out)
+
+
+@euclidean.gradient
+def euclidean_x2(g, x1, x2, out):
+    return _pull(np.swapaxes(g, -1, -2), x2, x1, np.swapaxes(out, -1, -2))
+
+
+def _pull(g, a, b, distance):
+    """sum_j g_ij (a_i - b_j) / distance_ij, without the points at distance 0."""
+    weight = np.where(distance > 0, g, 0) / np.where(distance > 0, distance, 1)
+    return a * np.sum(weight, axis=-1, keepdims=True) - np.matmul(weight, b)

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_lite.ops.contraction import einsum, tensordot
 from tinygrad_lite.ops.creation import as_tensor
+from tinygrad_lite.ops.norms import cdist
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
 
@@ -18,6 +19,7 @@ __all__ = [
     "addmv",
     "baddbmm",
     "bmm",
+    "cdist",
     "chain_matmul",
     "cross",
     "dot",
@@ -385,31 +387,3 @@ def _axis_of_three(x: tuple[int, ...], y: tuple[int, ...], axis: int | None) -> 
     if len(x) != len(y) or not -len(shape) <= axis < len(shape) or x[axis] != 3 or y[axis] != 3:
         raise ValueError(f"cross: got {x} and {y}; needs as many axes in both, and length 3 along axis {axis}")
     return axis % len(shape) - len(shape)
-
-
-# ----------------------------------------------------------------------------------- distances
-
-
-@primitive(public=False)
-def euclidean(x1: Array, x2: Array) -> Tensor:
-    """out_ij = |a_i - b_j|, by way of |a|^2 + |b|^2 - 2 a b: one matrix product and no array of differences."""
-    middle = x2.mean((-2,), keepdims=True) if x2.size else 0  # distances stay, and fewer digits cancel
-    a, b = x1 - middle, x2 - middle
-    squares = (a * a).sum(-1)[..., :, None] + (b * b).sum(-1)[..., None, :]
-    return np.sqrt(np.maximum(squares - 2 * np.matmul(a, np.swapaxes(b, -1, -2)), 0))
-
-
-@euclidean.gradient
-def euclidean_x1(g, x1, x2, out):
-    return _attraction(g, x1, x2, out)
-
-
-@euclidean.gradient
-def euclidean_x2(g, x1, x2, out):
-    return _attraction(np.swapaxes(g, -1, -2), x2, x1, np.swapaxes(out, -1, -2))
-
-
-def _attraction(g, a, b, distance):
-    """sum_j g_ij (a_i - b_j) / distance_ij, where points at distance 0 don't count."""
-    pull = np.where(distance > 0, g, 0) / np.where(distance > 0, distance, 1)
-    return a * np.sum(pull, axis=-1, keepdims=True) - np.matmul(pull, b)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_lite.ops.elementwise import NUMBER, keep
+from tinygrad_lite.ops.elementwise import NUMBER, drop, keep
 from tinygrad_lite.primitive import primitive
 from tinygrad_lite.tensor import Array, Tensor, to_array
 
@@ -35,12 +35,12 @@ def maximum(x: Array, y: Array) -> Tensor:
 
 @maximum.gradient
 def maximum_x(g, x, y):
-    return 0.5 * (keep(g, x >= y) + keep(g, x > y))
+    return 0.5 * (drop(g, x < y) + drop(g, x <= y))
 
 
 @maximum.gradient
 def maximum_y(g, x, y):
-    return 0.5 * (keep(g, x <= y) + keep(g, x < y))
+    return 0.5 * (drop(g, x > y) + drop(g, x >= y))
 
 
 @primitive
@@ -56,12 +56,12 @@ def minimum(x: Array, y: Array) -> Tensor:
 
 @minimum.gradient
 def minimum_x(g, x, y):
-    return 0.5 * (keep(g, x <= y) + keep(g, x < y))
+    return 0.5 * (drop(g, x > y) + drop(g, x >= y))
 
 
 @minimum.gradient
 def minimum_y(g, x, y):
-    return 0.5 * (keep(g, x >= y) + keep(g, x > y))
+    return 0.5 * (drop(g, x < y) + drop(g, x <= y))
 
 
 @primitive
@@ -82,7 +82,7 @@ def fmax_x(g, x, y):
 
 @fmax.gradient
 def fmax_y(g, x, y):
-    return keep(g, ~((x >= y) | (y != y)))
+    return drop(g, (x >= y) | (y != y))
 
 
 @primitive
@@ -103,7 +103,7 @@ def fmin_x(g, x, y):
 
 @fmin.gradient
 def fmin_y(g, x, y):
-    return keep(g, ~((x <= y) | (y != y)))
+    return drop(g, (x <= y) | (y != y))
 
 
 @primitive
@@ -161,7 +161,7 @@ def where_x(g, condition):
 
 @where.gradient
 def where_y(g, condition):
-    return keep(g, condition == 0)
+    return drop(g, condition != 0)
 
 
 @primitive

@@ -60,7 +60,8 @@ def log_softmax(x: Array, axis: int = -1, dtype: Any = None) -> Tensor:
     tensor([-1000.,     0.])
     """
     z, dtype = shifted(x, axis, dtype)
-    z -= np.log(np.sum(np.exp(z), axis=axis, keepdims=True))
+    with np.errstate(divide="ignore"):  # along an axis of length 0
+        z -= np.log(np.sum(np.exp(z), axis=axis, keepdims=True))
     return z.astype(dtype, copy=False)
 
 

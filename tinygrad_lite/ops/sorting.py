@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.ops.creation import as_tensor
-from tinygrad_lite.ops.indexing import scatter_along_axis
+from tinygrad_lite.ops.indexing import take_along_axis
 from tinygrad_lite.ops.reductions import amax, amin, share
 from tinygrad_lite.ops.scans import axis_of
 from tinygrad_lite.ops.selection import maximum, minimum
@@ -53,7 +53,23 @@ def put_back(g: Any, indices: Any, axis: Any, shape: tuple[int, ...]) -> Any:
     axis = axis_of(axis, len(shape))
     if g.ndim < len(shape):
         g, indices = np.expand_dims(g, axis), np.expand_dims(indices, axis)
-    return scatter_along_axis.on(g, indices, axis, shape[axis])
+    return place.on(g, indices, axis, shape[axis])
+
+
+@primitive(public=False)
+def place(values: Array, indices: Array, axis: int, size: int) -> Tensor:
+    """Zeros, of `size` along `axis`, with values at indices along it, of which no two are the same.
+
+    (`scatter_along_axis` adds up at equal indices, and takes five times as long.)
+    """
+    out = np.zeros((*values.shape[:axis], size, *values.shape[axis + 1 :]), values.dtype)
+    np.put_along_axis(out, indices, values, axis)
+    return out
+
+
+@place.gradient
+def place_values(g, indices, axis):
+    return take_along_axis.on(g, indices, axis)
 
 
 # ------------------------------------------------------------------------------ maxima and minima

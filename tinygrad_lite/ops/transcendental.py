@@ -1,4 +1,4 @@
-"""Roots, exponentials and logarithms, elementwise."""
+"""Roots, exponentials and logarithms, elementwise; and what is made of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tinygrad_lite.ops.elementwise import quiet
+from tinygrad_lite.ops.elementwise import blockwise, quiet
 from tinygrad_lite.primitive import primitive
 from tinygrad_lite.tensor import Array, Tensor
 
@@ -20,6 +20,7 @@ __all__ = [
     "log10",
     "logaddexp",
     "rsqrt",
+    "sigmoid",
     "sqrt",
     "xlogy",
 ]
@@ -180,6 +181,25 @@ def log10_x(g, x):
 
 @primitive
 @quiet
+@blockwise
+def sigmoid(x: Array) -> Tensor:
+    """1 / (1 + e^-x).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.sigmoid(tl.tensor([0.0, 1000.0]))
+    tensor([0.5, 1. ])
+    """
+    return 1 / (1 + np.exp(-x))
+
+
+@sigmoid.gradient
+@blockwise
+def sigmoid_x(g, out):
+    return g * (out * (1 - out))
+
+
+@primitive
+@quiet
 def logaddexp(x: Array, y: Array) -> Tensor:
     """ln(e^x + e^y), without overflow.
 
@@ -191,13 +211,13 @@ def logaddexp(x: Array, y: Array) -> Tensor:
 
 
 @logaddexp.gradient
-def logaddexp_x(g, x, out):
-    return g * np.exp(x - out)
+def logaddexp_x(g, x, y):
+    return g * sigmoid.on(x - y)
 
 
 @logaddexp.gradient
-def logaddexp_y(g, y, out):
-    return g * np.exp(y - out)
+def logaddexp_y(g, x, y):
+    return g * sigmoid.on(y - x)
 
 
 @primitive

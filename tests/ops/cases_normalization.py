@@ -1,0 +1,75 @@
+"""Calls of normalisations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from tests.ops.cases_networks import functional
+from tests.ops.spec import SPECS, Call, Spec, arrays
+
+few = st.integers(1, 3)
+
+
+def maybe(draw: Any, shape: Any, **range_: Any) -> Any:
+    """An array, or None."""
+    return draw(st.one_of(st.none(), arrays(shape, **range_)))
+
+
+@st.composite
+def batches(draw: Any, instance: bool) -> Call:
+    """Every rank, with and without running statistics, weight and bias; training and not."""
+    rank = draw(st.integers(int(instance), 3))
+    c = draw(few)
+    places = tuple(draw(st.integers(1, 2)) for _ in range(rank))
+    if instance and draw(st.booleans()):
+        places = (*places[:-1], 2)
+    n = draw(st.integers(1, 3))
+    training = (np.prod(places) if instance else n * np.prod(places)) > 1 and draw(st.booleans())
+    tracked = not training or draw(st.booleans())
+    mean = draw(arrays((c,))) if tracked else None
+    var = draw(arrays((c,), 0.5, 2)) if tracked else None
+    params = {"momentum": draw(st.sampled_from([0.1, 0.5]))}
+    args = (draw(arrays((n, c, *places), unique=True)), mean, var, maybe(draw, (c,)), maybe(draw, (c,)), training)
+    return Call(args, params | {"eps": draw(st.sampled_from([1e-2, 0.5]))})
+
+
+SPECS["batch_norm"] = Spec(batches(False), functional("batch_norm"), constant=(1, 2))
+SPECS["instance_norm"] = Spec(batches(True), functional("instance_norm"), constant=(1, 2))
+
+
+@st.composite
+def groups(draw: Any) -> Call:
+    count, each = draw(few), draw(few)
+    shape = (draw(st.integers(0, 3)), count * each, *draw(st.lists(few, max_size=2)))
+    c = (count * each,)
+    return Call((draw(arrays(shape, unique=True)), count, maybe(draw, c), maybe(draw, c)), {"eps": 0.1})
+
+
+SPECS["group_norm"] = Spec(groups(), functional("group_norm"))
+
+
+@st.composite
+def layers(draw: Any, bias: bool) -> Call:
+    shape = tuple(draw(st.lists(few, min_size=1, max_size=2)))
+    lead = tuple(draw(st.lists(st.integers(0, 3), max_size=2)))
+    args = [draw(arrays((*lead, *shape), unique=True)), shape, maybe(draw, shape)]
+    if bias:
+        args.append(maybe(draw, shape))
+    return Call(tuple(args), {"eps": 0.1})
+
+
+SPECS["layer_norm"] = Spec(layers(True), functional("layer_norm"))
+SPECS["rms_norm"] = Spec(layers(False), functional("rms_norm"))
+
+
+@st.composite
+def responses(draw: Any) -> Call:
+    shape = (draw(few), draw(st.integers(1, 4)), *draw(st.lists(st.integers(1, 2), min_size=1, max_size=2)))
+    params = {"alpha": draw(st.sampled_from([1e-4, 0.5])), "beta": draw(st.sampled_from([0.75, 1.5])), "k": 2.0}
+    return Call((draw(arrays(shape)), draw(st.integers(1, 5))), params)
+
+
+SPECS["local_response_norm"] = Spec(responses(), functional("local_response_norm"))
