@@ -54,7 +54,7 @@ nests = st.recursive(
 
 @suffixes
 def test_round_trip(suffix, tmp_path):
-    @settings(max_examples=80, deadline=None, derandomize=True)
+    @settings(max_examples=40, deadline=None, derandomize=True)
     @given(st.dictionaries(keys, nests, max_size=4))
     def check(state):
         path = tmp_path / f"state{suffix}"

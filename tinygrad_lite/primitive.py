@@ -37,7 +37,7 @@ registry: dict[str, Any] = {}
 
 SYNONYMS = {
     "dim": "axis", "dims": "axis", "keepdim": "keepdims", "input": "x", "self": "x", "other": "y", "a": "x",
-    "unbiased": "correction", "ddof": "correction",
+    "unbiased": "correction", "ddof": "correction", "dim1": "axis1", "dim2": "axis2",
 }  # fmt: skip
 """PyTorch's and NumPy's words for parameters that have another name here."""
 

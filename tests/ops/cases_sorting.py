@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tests.ops.cases_elementwise import HALF_STEP
 from tests.ops.cases_reductions import one_axis, peer, reductions
 from tests.ops.spec import SPECS, Call, Spec, arrays, binary
 
@@ -31,7 +33,7 @@ def extremes(draw: Any) -> Call:
     kind = draw(st.sampled_from(["all", "axis", "two"]))
     if kind == "two":
         call = draw(binary())
-        return Call((call.args[0], call.args[1] + 1 / 128))
+        return Call((call.args[0], np.asarray(call.args[1] + HALF_STEP)))
     if kind == "all":
         return Call((draw(arrays(hnp.array_shapes(min_dims=0, max_dims=3, max_side=4), unique=True)),))
     return draw(reductions(DISTINCT, empty=False, axes=one_axis))

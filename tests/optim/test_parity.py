@@ -64,7 +64,7 @@ def run(ours, theirs, mine, their, rng, steps):
 
 @pytest.mark.parametrize("strategy", [sgd, adam, rmsprop], ids=lambda s: s.__name__)
 def test_fifty_steps(strategy):
-    @settings(max_examples=25, deadline=None, derandomize=True)
+    @settings(max_examples=15, deadline=None, derandomize=True)
     @given(strategy())
     def check(case):
         run(*pair(*case), np.random.default_rng(1), 50)

@@ -253,8 +253,10 @@ def cast_x(g):
 
 
 @composed
-def astype(x: Array, dtype: Any) -> Tensor:
+def astype(x: Array, dtype: Any, copy: bool = False) -> Tensor:
     """x in another dtype. The gradient goes on between floating-point dtypes, and stops at integers and bool.
+
+    copy: as in NumPy, whether x is copied even where it has that dtype already.
 
     >>> import tinygrad_lite as tl
     >>> tl.astype(tl.tensor([1.5, -2.5]), int)
@@ -263,7 +265,7 @@ def astype(x: Array, dtype: Any) -> Tensor:
     x = as_tensor(x)
     dtype = np.dtype(dtype)
     if dtype == x.dtype:
-        return x
+        return clone(x) if copy else x
     if dtype.kind == "f" and x.requires_grad:
         return cast(x, dtype)
     return wrap(to_array(x, dtype))

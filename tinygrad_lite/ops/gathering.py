@@ -127,19 +127,42 @@ def prepared(name: str, x: Array, axis: int, index: Array, src: Array) -> tuple[
 
 
 @composed
-def scatter(x: Array, axis: int, index: Array, src: Array) -> Tensor:
+def scatter(x: Array, axis: int, index: Array, src: Array, reduce: str | None = None) -> Tensor:
     """x, with src written to the elements that `index` names along an axis: out[index[i, j], j] = src[i, j] for axis 0.
 
     index: integers; no axis may be longer than that of src, or, apart from `axis`, than that of x. src: a tensor
-    or a number. Where an index is repeated the last value stays. Raises as `gather`.
+    or a number. Where an index is repeated the last value stays. reduce: "add" or "multiply" to add to, or multiply,
+    what is there (repeatedly where an index is repeated). Raises as `gather`.
 
     >>> import tinygrad_lite as tl
     >>> tl.scatter(tl.zeros(2, 3), 1, [[2], [0]], 1.0)
     tensor([[0., 0., 1.],
             [1., 0., 0.]])
     """
+    if reduce not in (None, "add", "multiply"):
+        raise ValueError(f"scatter: reduce is {reduce!r}; needs 'add', 'multiply' or None")
     line, index, src = prepared("scatter", x, axis, index, src)
-    return as_shape(index_put_(line, src, index), shape_of(x))
+    put = {None: index_put_, "add": put_sum, "multiply": put_product}[reduce]
+    return as_shape(put(line, src, index), shape_of(x))
+
+
+def put_sum(x: Tensor, src: Array, index: tuple) -> Tensor:
+    """x with src added at an index, as often as it is named."""
+    added = broadcast_to(astype(src, x.dtype), shape_at(index, x.shape))
+    return x + scatter_index(added, index, x.shape)
+
+
+def put_product(x: Tensor, src: Array, index: tuple) -> Tensor:
+    """x multiplied with src at an index, as often as it is named."""
+    places = np.arange(x.size).reshape(x.shape)[index].reshape(-1)
+    order = np.argsort(places, kind="stable")
+    starts = np.searchsorted(places[order], places)
+    rank = np.argsort(order) - starts  # how often the place was named before
+    factors, flat = ravel(broadcast_to(astype(src, x.dtype), shape_at(index, x.shape))), ravel(x)
+    for k in range(rank.max(initial=-1) + 1):
+        now = np.flatnonzero(rank == k)
+        flat = index_put_(flat, flat[places[now]] * factors[now], (places[now],))
+    return reshape(flat, x.shape)
 
 
 @composed
@@ -153,8 +176,7 @@ def scatter_add(x: Array, axis: int, index: Array, src: Array) -> Tensor:
     tensor([3., 0., 3.])
     """
     line, index, src = prepared("scatter_add", x, axis, index, src)
-    src = broadcast_to(astype(src, line.dtype), shape_at(index, line.shape))
-    return as_shape(line + scatter_index(src, index, line.shape), shape_of(x))
+    return as_shape(put_sum(line, src, index), shape_of(x))
 
 
 # --------------------------------------------------------------------- one index for each slice: index_*
@@ -317,10 +339,13 @@ def one_hot(x: Array, num_classes: int = -1) -> Tensor:
 
 
 @primitive
-def embedding(input: Array, weight: Array, padding_idx: int | None = None) -> Tensor:
+def embedding(
+    input: Array, weight: Array, padding_idx: int | None = None, scale_grad_by_freq: bool = False
+) -> Tensor:
     """weight[input]: the row of `weight` (rows, d) for each integer of `input` (...); the result is (..., d).
 
-    padding_idx: a row that receives no gradient (negative counts from the end).
+    padding_idx: a row that receives no gradient (negative counts from the end). scale_grad_by_freq: divide the
+    gradient of a row by the number of times that it was looked up.
     Raises IndexError for an index below 0 or past the last row.
 
     >>> import tinygrad_lite as tl
@@ -339,7 +364,9 @@ def embedding(input: Array, weight: Array, padding_idx: int | None = None) -> Te
 
 
 @embedding.gradient
-def embedding_weight(g, input, padding_idx, weight_shape):
+def embedding_weight(g, input, padding_idx, scale_grad_by_freq, weight_shape):
+    if scale_grad_by_freq:
+        g = g / np.bincount(np.ravel(input))[input][..., None].astype(g.dtype)
     if padding_idx is not None:
         g = np.where((np.asarray(input) == padding_idx % weight_shape[0])[..., None], 0, g)
     return sum_rows.on(g, input, weight_shape[0])

@@ -171,9 +171,9 @@ def shape_at(index: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def check_kind(name: str, value: Array, dtype: np.dtype) -> None:
     """Refuse to cut floating-point values down to integers, or integers to bool."""
-    kind = np.min_scalar_type(value) if isinstance(value, (int, float)) else to_array(value).dtype
-    if "biuf".index(kind.kind) > "biuf".index(dtype.kind):
-        raise TypeError(f"{name}: {kind} values can't be put into {dtype} without loss; convert one: t.astype(dtype)")
+    given = type(value) if isinstance(value, (bool, int, float)) else to_array(value).dtype
+    if "buif".index(np.dtype(given).kind) > max("buif".index(dtype.kind), 2 * (dtype.kind in "ui")):
+        raise TypeError(f"{name}: {np.dtype(given)} values don't fit into {dtype}; convert one of them: t.astype(dtype)")
 
 
 @primitive(public=False)
@@ -230,7 +230,7 @@ def index_put(x: Array, index: Any, value: Array, accumulate: bool = False) -> T
 
 
 @primitive
-def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Tensor:
+def take_along_axis(x: Array, indices: Array, axis: int | None = None) -> Tensor:
     """The elements of x that `indices` names along an axis; on the other axes the two broadcast (NumPy).
 
     For axis 0 in two dimensions, out[i, j] = x[indices[i, j], j]. None takes them from all elements of x.

@@ -105,7 +105,7 @@ def min_along_x(g, indices, axis, x_shape):
 
 def extreme_of(name: str, overall: Any, elementwise: Any, one_axis: Any, x: Any, axis: Any, keepdims: bool, y: Any) -> Any:
     """PyTorch's three meanings of `max` and `min`."""
-    if isinstance(axis, (Tensor, np.ndarray, list, float)):
+    if isinstance(axis, (Tensor, np.ndarray, np.floating, list, float)):
         axis, y = None, axis
     if y is not None:
         return elementwise(x, y)
