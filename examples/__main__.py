@@ -63,6 +63,9 @@ def main(argv: list[str]) -> int:
     except (DataError, ImportError) as error:  # data that can't be had, an extra that is not installed
         print(f"{name}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"\n{name}: stopped", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -318,8 +318,8 @@ class PReLU(Module):
 
     >>> import tinygrad_lite as tl
     >>> from tinygrad_lite.layers import PReLU
-    >>> PReLU()(tl.tensor([-1.0, 2.0]))
-    tensor([-0.25,  2.  ], grad_fn=<prelu>)
+    >>> PReLU()(tl.tensor([-1.0, 2.0])).detach()
+    tensor([-0.25,  2.  ])
     """
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:

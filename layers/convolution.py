@@ -31,6 +31,8 @@ class _Convolution(Module):
 
     dims: ClassVar[int] = 2
     transposed: ClassVar[bool] = False
+    padding: Any
+    output_padding: tuple[int, ...] = ()
 
     def __init__(
         self,
@@ -92,14 +94,13 @@ class _Convolution(Module):
 
     def extra_repr(self) -> str:
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        nothing = (0,) * self.dims
-        for name, usual in (("padding", nothing), ("dilation", (1,) * self.dims), ("groups", 1)):
+        for name, usual in (("padding", (0,) * self.dims), ("dilation", (1,) * self.dims), ("groups", 1)):
             if getattr(self, name) != usual:
-                text += f", {name}={getattr(self, name)!r}"
-        if getattr(self, "output_padding", nothing) != nothing:
+                text += f", {name}={getattr(self, name)}"
+        if any(self.output_padding):
             text += f", output_padding={self.output_padding}"
         text += ", bias=False" if self.bias is None else ""
-        return text if self.padding_mode == "zeros" else f"{text}, padding_mode={self.padding_mode!r}"
+        return text if self.padding_mode == "zeros" else f"{text}, padding_mode={self.padding_mode}"
 
 
 class Conv1d(_Convolution):
@@ -191,7 +192,7 @@ class _ConvolutionTranspose(_Convolution):
         wanted = tuple(output_size)[-self.dims :]
         sizes = input.shape[-self.dims :]
         parts = zip(sizes, self.stride, self.padding, self.dilation, self.kernel_size)
-        least = [(n - 1) * s - 2 * int(p) + d * (k - 1) + 1 for n, s, p, d, k in parts]
+        least = [(n - 1) * s - 2 * p + d * (k - 1) + 1 for n, s, p, d, k in parts]
         extra = tuple(w - n for w, n in zip(wanted, least))
         if len(wanted) != self.dims or any(not 0 <= e < s for e, s in zip(extra, self.stride)):
             most = [n + s - 1 for n, s in zip(least, self.stride)]

@@ -44,7 +44,7 @@ class Embedding(Module):
         weight = Parameter(embeddings, requires_grad=not freeze)
         if weight.ndim != 2:
             raise ValueError(f"Embedding: the vectors are the rows of a matrix, got shape {weight.shape}")
-        layer = cls(*weight.shape, padding_idx=padding_idx)
+        layer = cls(weight.shape[0], weight.shape[1], padding_idx)
         layer.weight = weight
         return layer
 

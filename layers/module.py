@@ -254,12 +254,14 @@ class Module:
 
     def get_submodule(self, target: str) -> Module:
         """The module with a dotted name ('layer1.0.conv1'); '' is this one. Raises AttributeError."""
-        module = self
+        module: Module = self
         for name in target.split(".") if target else []:
             child = module.__dict__.get(name)
             if not isinstance(child, Module):
                 known = ", ".join(name for name, _ in module.named_children()) or "none"
-                raise AttributeError(f"{target!r}: {type(module).__name__} has no child {name!r}; it has {known}")
+                raise AttributeError(
+                    f"{type(module).__name__} has no child {name!r} on the way to {target!r}; it has {known}"
+                )
             module = child
         return module
 

@@ -27,12 +27,14 @@ class _BatchNorm(Module):
         affine: bool = True,
         track_running_stats: bool = True,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self.weight = Parameter(tl.ones(num_features, dtype=dtype)) if affine else None
-        self.bias = Parameter(tl.zeros(num_features, dtype=dtype)) if affine else None
+        self.bias = Parameter(tl.zeros(num_features, dtype=dtype)) if affine and bias else None
         self.running_mean: Tensor | None
         self.running_var: Tensor | None
         self.num_batches_tracked: Tensor | None
@@ -51,8 +53,9 @@ class _BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Forget what was learnt: weight 1, bias 0, no running statistics."""
         self.reset_running_stats()
-        if self.weight is not None and self.bias is not None:
+        if self.weight is not None:
             init.ones_(self.weight)
+        if self.bias is not None:
             init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -86,7 +89,7 @@ class BatchNorm1d(_BatchNorm):
 
     >>> import tinygrad_lite as tl
     >>> from tinygrad_lite.layers import BatchNorm1d
-    >>> BatchNorm1d(1)(tl.tensor([[-1.0], [1.0]])).round(decimals=3)
+    >>> BatchNorm1d(1)(tl.tensor([[-1.0], [1.0]])).detach().round(decimals=3)
     tensor([[-1.],
             [ 1.]])
     """
@@ -103,7 +106,7 @@ class BatchNorm2d(_BatchNorm):
 
     num_features  C
     momentum      None for the average over all batches so far
-    affine        whether there are weight (C,), at first 1, and bias (C,), at first 0
+    affine, bias  whether there are weight (C,), at first 1, and bias (C,), at first 0
     track_running_stats  without them inference uses the batch as well
 
     Buffers: running_mean (C,), running_var (C,), num_batches_tracked.
@@ -128,7 +131,7 @@ class LayerNorm(Module):
 
     >>> import tinygrad_lite as tl
     >>> from tinygrad_lite.layers import LayerNorm
-    >>> LayerNorm(2)(tl.tensor([[-2.0, 2.0]])).round(decimals=3)
+    >>> LayerNorm(2)(tl.tensor([[-2.0, 2.0]])).detach().round(decimals=3)
     tensor([[-1.,  1.]])
     """
 
@@ -158,7 +161,7 @@ class GroupNorm(Module):
 
     num_groups    into how many groups the channels of each example are divided
     num_channels  C
-    affine        whether there are weight (C,), at first 1, and bias (C,), at first 0
+    affine, bias  whether there are weight (C,), at first 1, and bias (C,), at first 0
 
     Wu and He 2018, arXiv:1803.08494. Raises ValueError where the channels can't be divided.
 
@@ -169,14 +172,21 @@ class GroupNorm(Module):
     """
 
     def __init__(
-        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, dtype: Any = None
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         if num_groups < 1 or num_channels % num_groups:
             raise ValueError(f"GroupNorm: {num_channels} channels can't be divided into {num_groups} groups")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         self.weight = Parameter(tl.ones(num_channels, dtype=dtype)) if affine else None
-        self.bias = Parameter(tl.zeros(num_channels, dtype=dtype)) if affine else None
+        self.bias = Parameter(tl.zeros(num_channels, dtype=dtype)) if affine and bias else None
 
     def forward(self, input: Tensor) -> Tensor:
         return tl.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)

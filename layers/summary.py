@@ -70,14 +70,14 @@ def summary(model: Module, *inputs: Any) -> Summary:
 
     >>> from tinygrad_lite.layers import Linear, ReLU, Sequential, summary
     >>> summary(Sequential(Linear(4, 8), ReLU(), Linear(8, 2)), (1, 4))
-    Layer           Output shape  Parameters  Buffers
-    -------------------------------------------------
-    Sequential      (1, 2)
-      0: Linear     (1, 8)                40
-      1: ReLU       (1, 8)
-      2: Linear     (1, 2)                18
-    -------------------------------------------------
-    Total                                 58        0
+    Layer        Output shape  Parameters  Buffers
+    ----------------------------------------------
+    Sequential   (1, 2)
+      0: Linear  (1, 8)                40
+      1: ReLU    (1, 8)
+      2: Linear  (1, 2)                18
+    ----------------------------------------------
+    Total                              58        0
     58 parameters are trained; 0.00 MiB
     """
     shapes = _output_shapes(model, [_example(model, value) for value in inputs]) if inputs else {}

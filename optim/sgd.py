@@ -62,13 +62,12 @@ class SGD(Optimizer):
                 state["momentum_buffer"] = np.zeros_like(parameter, order="C")
                 fresh = 1.0
             arrays.append(state["momentum_buffer"])
-        for p, d, *m, a, b in self.blocks(*arrays, work=2):
+        for p, d, *buffer, a, b in self.blocks(*arrays, work=2):
             if group["maximize"]:
                 d = np.negative(d, out=a)
             if decay:
                 d = np.add(d, np.multiply(p, decay, out=b), out=a)
-            if m:
-                m = m[0]
+            for m in buffer:
                 m *= momentum
                 m += d if fresh == 1 else np.multiply(d, fresh, out=b)
                 d = np.add(d, np.multiply(m, momentum, out=b), out=b) if group["nesterov"] else m

@@ -36,7 +36,7 @@ def same(a, b):
         for key in b:
             same(a[key], b[key])
     else:
-        assert type(a) is type(b) and (a == b or a != a and b != b)
+        assert type(a) is type(b) and (a == b or (a != a and b != b))
 
 
 dtypes = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?", ">f4", ">i8"]
@@ -120,7 +120,7 @@ def test_pytorch_files_and_tensors(tmp_path):
     save_file({"w": torch.ones(2, dtype=torch.bfloat16)}, path)
     with pytest.raises(ValueError, match=r"weights.safetensors: w is BF16, which NumPy has no dtype for; convert"):
         tl.load(path)
-    with pytest.raises(TypeError, match="save: layer.w is a Tensor that can't be saved: .*BFloat16"):
+    with pytest.raises(TypeError, match=r"save: layer.w is a Tensor that can't be saved: .*BFloat16"):
         tl.save({"layer": {"w": torch.ones(2, dtype=torch.bfloat16)}}, path)
 
 
@@ -240,12 +240,12 @@ def test_paths(tmp_path):
             tl.save({}, tmp_path / name)
         with pytest.raises(ValueError, match=rf"load: .*{name} must end in"):
             tl.load(tmp_path / name)
-    with pytest.raises(FileNotFoundError, match="save: there is no folder .*missing"):
+    with pytest.raises(FileNotFoundError, match=r"save: there is no folder .*missing"):
         tl.save({}, tmp_path / "missing" / "a.npz")
-    with pytest.raises(FileNotFoundError, match="load: there is no file .*a.npz"):
+    with pytest.raises(FileNotFoundError, match=r"load: there is no file .*a.npz"):
         tl.load(tmp_path / "a.npz")
     (tmp_path / "folder.npz").mkdir()
-    with pytest.raises(IsADirectoryError, match="folder.npz is a folder"):
+    with pytest.raises(IsADirectoryError, match=r"folder.npz is a folder"):
         tl.save({}, tmp_path / "folder.npz")
 
 

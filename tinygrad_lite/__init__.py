@@ -24,7 +24,6 @@ from tinygrad_lite.ops.rearranging import *
 from tinygrad_lite.ops.indexing import *
 from tinygrad_lite.ops.gathering import *
 from tinygrad_lite.ops.reductions import *
-from tinygrad_lite.ops.norms import *
 from tinygrad_lite.ops.scans import *
 from tinygrad_lite.ops.sorting import *
 from tinygrad_lite.ops.products import *

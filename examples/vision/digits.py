@@ -48,29 +48,29 @@ class Recipe:
     unshuffle: int
     epochs: int
     batch_size: int
-    smoothing: float
+    lr: float
+    weight_decay: float
+    label_smoothing: float
     affine: dict[str, float]
-    seeds: int
-    gate: float
-    seconds: float
-    quick: tuple[int, int, float]
     validation: float
+    runs: int
+    gate: float
+    time_limit: int
+    quick: tuple[int, int, float]
     form: Form
-    lr: float = 0.2
-    weight_decay: float = 5e-4
 
 
 RECIPES = {
     "digits": Recipe(
-        widths=(16, 32), unshuffle=1, epochs=20, batch_size=64, smoothing=0.1,
-        affine={"rotate": 6, "scale": 0.05, "shear": 0.05, "shift": 0.4},
-        seeds=3, gate=0.985, seconds=60, quick=(5, 2_000, 0.95), validation=0.2,
+        widths=(16, 32), unshuffle=1, epochs=20, batch_size=64, lr=0.2, weight_decay=5e-4, label_smoothing=0.1,
+        affine={"rotate": 6, "scale": 0.05, "shear": 0.05, "shift": 0.4}, validation=0.2,
+        runs=3, gate=0.985, time_limit=60, quick=(5, 1_797, 0.95),
         form=Form(8, box=(8, 6.2), ink=0.27, by_mass=False),
     ),
     "mnist": Recipe(
-        widths=(16, 32, 64), unshuffle=2, epochs=5, batch_size=128, smoothing=0.0,
-        affine={"rotate": 10, "scale": 0.1, "shear": 0.1, "shift": 2},
-        seeds=1, gate=0.993, seconds=600, quick=(2, 5_000, 0.93), validation=0.1,
+        widths=(16, 32, 64), unshuffle=2, epochs=5, batch_size=128, lr=0.2, weight_decay=5e-4, label_smoothing=0.0,
+        affine={"rotate": 10, "scale": 0.1, "shear": 0.1, "shift": 2}, validation=0.1,
+        runs=1, gate=0.993, time_limit=600, quick=(2, 5_000, 0.93),
         form=Form(28, box=(20, 20), ink=0.09, by_mass=True),
     ),
 }  # fmt: skip
@@ -84,16 +84,16 @@ def load(name: str, quick: bool, validation: bool) -> tuple[Images, Images]:
     if name == "digits":
         images, labels = tl.data.digits()
         rest, held = stratified_split(labels, 0.2, seed=0)
-        train, test = Images(images[rest], labels[rest]), Images(images[held], labels[held])
+        data, test = Images(images[rest], labels[rest]), Images(images[held], labels[held])
     else:
-        train, test = tl.data.mnist()
+        data, test = tl.data.mnist()
     if validation:
-        parts = stratified_split(train.labels, RECIPES[name].validation, seed=1)
-        train, test = (Images(train.images[part], train.labels[part]) for part in parts)
+        parts = stratified_split(data.labels, RECIPES[name].validation, seed=1)
+        data, test = (Images(data.images[part], data.labels[part]) for part in parts)
     if quick:
         n = RECIPES[name].quick[1]
-        train, test = (Images(part.images[:n], part.labels[:n]) for part in (train, test))
-    return train, test
+        data, test = (Images(part.images[:n], part.labels[:n]) for part in (data, test))
+    return data, test
 
 
 class Network(Module):
@@ -130,7 +130,7 @@ def train(net: Module, data: Images, recipe: Recipe, epochs: int, seed: int, bar
             for x, y in loader:
                 optimizer.param_groups[0]["lr"] = recipe.lr * one_cycle(step / steps)
                 logits = net(x)
-                loss = tl.cross_entropy(logits, y, label_smoothing=recipe.smoothing)
+                loss = tl.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -142,7 +142,7 @@ def train(net: Module, data: Images, recipe: Recipe, epochs: int, seed: int, bar
                 bar.update(len(y))
             curve.append({"loss": losses / seen, "accuracy": right / seen})
     except KeyboardInterrupt:
-        curve.append({"interrupted_after_steps": step})
+        curve.append({"interrupted_after": step})
     return curve
 
 
@@ -163,9 +163,9 @@ def draw(path: Path, curves: dict[int, list[dict]], confusion: np.ndarray, test:
     figure = figures.pyplot().figure(figsize=(12, 8.8))
     above, below = figure.subfigures(2, 1, height_ratios=[2.5, 1])
     axes = above.subplot_mosaic([["loss", "confusion"], ["accuracy", "confusion"]], width_ratios=[1, 1.3])
-    runs = {f"seed {seed}": [epoch for epoch in curve if "loss" in epoch] for seed, curve in curves.items()}
     for what in ("loss", "accuracy"):
-        figures.curves(axes[what], {name: [epoch[what] for epoch in run] for name, run in runs.items()}, what)
+        runs = {f"seed {seed}": [epoch[what] for epoch in curve if what in epoch] for seed, curve in curves.items()}
+        figures.curves(axes[what], runs, what)
     axes["loss"].set_title("Training, on augmented images")
     axes["loss"].legend()
     axes["accuracy"].set_xlabel("epoch")
@@ -183,8 +183,8 @@ def draw(path: Path, curves: dict[int, list[dict]], confusion: np.ndarray, test:
 
 def run(args: Any, out: Path) -> int:
     """Train with each seed, and report; returns the exit code."""
-    for module in ("tqdm", "matplotlib"):
-        need(module)  # before the training, not after it
+    for package in ("tqdm", "matplotlib"):
+        need(package)  # to miss it now and not after the training
     recipe = RECIPES[args.data]
     epochs = args.epochs or (recipe.quick[0] if args.quick else recipe.epochs)
     report = Report("digits", out, {**asdict(recipe), **vars(args), "epochs": epochs})
@@ -193,27 +193,27 @@ def run(args: Any, out: Path) -> int:
     print(f"{args.data}: {len(data.labels):,} digits to train on, {len(test.labels):,} {held_out}\n")
     curves: dict[int, list[dict]] = {}
     accuracies, lines, confusion = [], [], np.zeros((10, 10), int)
-    for seed in seeds_of(args, recipe.seeds):
+    for seed in seeds_of(args, recipe.runs):
         tl.manual_seed(seed)
         net = Network(recipe.widths, recipe.unshuffle)
         began = time.perf_counter()
         with progress(epochs * len(data.labels), f"seed {seed}") as bar:
-            curves[seed] = train(net, data, recipe, epochs, seed, bar)
+            curve = curves[seed] = train(net, data, recipe, epochs, seed, bar)
         seconds = time.perf_counter() - began
         said = probabilities(net, test.images)
-        guess, last = said.argmax(1), curves[seed][-1]
-        np.add.at(confusion, (test.labels, guess), 1)
-        accuracies.append(float((guess == test.labels).mean()))
-        wrong, loss = int((guess != test.labels).sum()), last.get("loss", math.nan)
-        lines.append([str(seed), percent(accuracies[-1]), str(wrong), f"{loss:.3f}", f"{seconds:.1f}"])
+        right = said.argmax(1) == test.labels
+        np.add.at(confusion, (test.labels, said.argmax(1)), 1)
+        accuracies.append(float(right.mean()))
+        loss = curve[-1].get("loss", math.nan)
+        lines.append([str(seed), percent(accuracies[-1]), str((~right).sum()), f"{loss:.3f}", f"{seconds:.1f}"])
         if len(curves) == 1:  # the first network is the one that is kept, whichever turns out best
-            shown = said
-            state = {"data": args.data, "widths": recipe.widths, "unshuffle": recipe.unshuffle}
-            tl.save({**state, "model": net.state_dict()}, out / "weights.npz")
+            first = said
+            about = {"data": args.data, "widths": recipe.widths, "unshuffle": recipe.unshuffle}
+            tl.save({**about, "model": net.state_dict()}, out / "weights.npz")
             same = np.array_equal(said, probabilities(restored(out / "weights.npz")[0], test.images))
             report.check("saved and loaded again, the network says the same", same)
-        if "interrupted_after_steps" in last:
-            report.interrupted = True
+        report.interrupted = "interrupted_after" in curve[-1]
+        if report.interrupted:
             break
     known = {image.tobytes() for image in data.images}
     shared = sum(image.tobytes() in known for image in test.images)
@@ -223,28 +223,27 @@ def run(args: Any, out: Path) -> int:
         gate = recipe.quick[2] if args.quick else recipe.gate
         baseline = f"{percent(nearest_neighbour(data, test))} (nearest neighbour)"
         report.gate(f"accuracy on {held_out}", accuracies, gate, percent, baseline=baseline)
-        report.claim("the whole run, in seconds", took < recipe.seconds, f"{took:.0f}", f"< {recipe.seconds:.0f}")
+        report.claim("seconds, all in all", took < recipe.time_limit, f"{took:.0f}", f"< {recipe.time_limit}")
     report.headline = f"{spread(accuracies, percent)} right"
     parameters = sum(p.size for p in net.parameters())
     report.numbers = {"parameters": parameters, "accuracy": accuracies, "curves": curves, "confusion": confusion}
     report.save()
-    draw(out / "figure.png", curves, confusion, test, shown)
+    draw(out / "figure.png", curves, confusion, test, first)
+    lines += [["mean", spread(accuracies, percent), "", "", ""]] if len(lines) > 1 else []
     print()
-    if len(lines) > 1:
-        lines.append(["mean", spread(accuracies, percent), "", "", ""])
-    print_table(["seed", f"right of {len(test.labels):,}", "wrong", "last training loss", "seconds"], lines)
+    print_table(["seed", f"right of {len(test.labels):,}", "wrong", "training loss", "seconds"], lines)
     print(f"\n  {parameters:,} parameters, {epochs} epochs\n")
     report.print()
     if report.interrupted:
-        print(f"\n  Interrupted: seed {seed} after {last['interrupted_after_steps']:,} steps. What there is was kept.")
+        print(f"\n  Interrupted: seed {seed}, after {curve[-1]['interrupted_after']:,} steps. What there is was kept.")
     print(f"\n  Written to {out}: figure.png, results.json, weights.npz. To read a picture of a digit:")
-    print(f"  python -m examples digits{'' if args.data == 'digits' else ' --data mnist'} --predict FILE.png")
+    print(f"  python -m examples digits --predict FILE.png{'' if out == Path('runs/digits') else f' --out {out}'}")
     return report.exit_code
 
 
-def restored(path: Path) -> tuple[Network, Form]:
-    """The network that was saved at `path`, and the form of the images it reads."""
-    saved = tl.load(path)
+def restored(weights: Path) -> tuple[Network, Form]:
+    """The network that was saved, and the form of the images it reads."""
+    saved = tl.load(weights)
     net = Network(tuple(saved["widths"]), saved["unshuffle"])
     net.load_state_dict(saved["model"])
     return net, RECIPES[saved["data"]].form
@@ -255,14 +254,11 @@ def predict(picture: Path, weights: Path) -> int:
     try:
         net, form = restored(weights)
         image = read_digit(picture, form)
-    except FileNotFoundError:
-        print(f"digits: there are no weights at {weights}; train first: python -m examples digits", file=sys.stderr)
-        return 2
-    except PictureError as error:
-        print(f"digits: {error}", file=sys.stderr)
-        return 2
-    except (ValueError, KeyError, TypeError) as error:
-        print(f"digits: {weights} does not hold this example's weights: {error}", file=sys.stderr)
+    except (FileNotFoundError, PictureError, ValueError, KeyError, TypeError) as error:
+        what = f"{weights} does not hold this example's weights: {error}"
+        if isinstance(error, FileNotFoundError):
+            what = f"there are no weights at {weights}; train first: python -m examples digits"
+        print(f"digits: {error if isinstance(error, PictureError) else what}", file=sys.stderr)
         return 2
     said = probabilities(net, image)[0]
     print(f"{picture}, as the network sees it:\n\n{as_text(image[0, 0])}\n\nIt says {said.argmax()}.\n")

@@ -127,7 +127,7 @@ def test_an_interrupted_training_keeps_what_there_is(tmp_path, monkeypatch, caps
     assert program.main(["digits", "--out", str(tmp_path)]) == 130
     found = json.loads((tmp_path / "results.json").read_text("utf-8"))
     assert found["interrupted"] and not found["passed"] and len(found["curves"]) == 1
-    assert "Interrupted: seed 0 after 10 steps" in capsys.readouterr().out
+    assert "Interrupted: seed 0, after 10 steps" in capsys.readouterr().out
     assert tl.load(tmp_path / "weights.npz")["model"] and (tmp_path / "figure.png").exists()
 
 

@@ -4,9 +4,13 @@ import tinygrad_lite as tl
 from tests.layers.parity import both_dtypes, check, needs_torch, normal, torch
 from tinygrad_lite import layers
 
+PLAIN = """
+    ReLU ReLU6 SELU SiLU Mish Sigmoid LogSigmoid Tanh Tanhshrink Softsign
+    Hardsigmoid Hardswish LeakyReLU ELU CELU GELU Softplus Hardtanh PReLU
+"""
+
 CASES = [
-    *[(name, (), {}) for name in "ReLU ReLU6 SELU SiLU Mish Sigmoid LogSigmoid Tanh Tanhshrink Softsign".split()],
-    *[(name, (), {}) for name in "Hardsigmoid Hardswish LeakyReLU ELU CELU GELU Softplus Hardtanh PReLU".split()],
+    *[(name, (), {}) for name in PLAIN.split()],
     ("LeakyReLU", (0.3,), {}),
     ("ELU", (), {"alpha": 2.0}),
     ("CELU", (1.7,), {}),
@@ -23,7 +27,9 @@ CASES = [
 @pytest.mark.parametrize("name, args, params", CASES, ids=str)
 def test_activation(name, args, params, dtype):
     ours, theirs = (getattr(place, name)(*args, **params) for place in (layers, torch.nn))
-    check(ours, theirs, 2 * normal(4, 3, 2), dtype=dtype)
+    # PyTorch's gradients of these two have 1/6 and 1/alpha in float32 only.
+    looser = 1000 if dtype == "float64" and name in ("Hardsigmoid", "CELU") else 1
+    check(ours, theirs, 2 * normal(4, 3, 2), dtype=dtype, looser=looser)
 
 
 def test_every_activation_is_compared():

@@ -71,7 +71,7 @@ def test_module_list():
         def __init__(self):
             self.layers = layers
 
-    assert list(Net().state_dict())[0] == "layers.0.weight"
+    assert next(iter(Net().state_dict())) == "layers.0.weight"
 
 
 def test_module_dict():

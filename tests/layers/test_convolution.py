@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lite as tl
-from tests.layers.parity import both_dtypes, check, needs_torch, normal, torch
+from tests.layers.parity import check, needs_torch, normal, torch
 from tinygrad_lite import layers
 
 
@@ -85,8 +85,7 @@ def test_starts_as_pytorch():
 
 
 @needs_torch
-@both_dtypes
-def test_repr(dtype):
+def test_repr():
     args = {"stride": 2, "padding": 1, "dilation": 2, "groups": 2, "bias": False, "padding_mode": "circular"}
     for params in ({}, args, {"padding": "same"}):
         assert repr(layers.Conv2d(2, 4, 3, **params)) == repr(torch.nn.Conv2d(2, 4, 3, **params))

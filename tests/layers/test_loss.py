@@ -32,6 +32,7 @@ CASES = [
 
 @needs_torch
 @both_dtypes
+@pytest.mark.filterwarnings("ignore:reduction. .mean.:UserWarning")
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("name, params, inputs", CASES, ids=lambda v: v if isinstance(v, str) else "")
 def test_loss(name, params, inputs, reduction, dtype):

@@ -41,7 +41,9 @@ def test_names():
 
 def test_names_that_are_not_there():
     block = Block()
-    with pytest.raises(AttributeError, match=r"'frist.bias': Block has no child 'frist'; it has first, norm, second"):
+    with pytest.raises(
+        AttributeError, match=r"Block has no child 'frist' on the way to 'frist'; it has first, norm, second"
+    ):
         block.get_parameter("frist.bias")
     with pytest.raises(AttributeError, match="there is no parameter 'wight'; there is weight, bias"):
         block.get_parameter("first.wight")
@@ -236,7 +238,7 @@ def test_values_from_pytorch():
     theirs = torch.nn.Linear(2, 2)
     layer.load_state_dict(dict(theirs.named_parameters()))
     assert np.array_equal(layer.weight.detach().numpy(), theirs.weight.detach().numpy())
-    with pytest.raises(TypeError, match="load_state_dict: weight: .*convert it to float32 first"):
+    with pytest.raises(TypeError, match=r"load_state_dict: weight: .*convert it to float32 first"):
         layer.load_state_dict({"weight": torch.ones(2, 2, dtype=torch.bfloat16), "bias": torch.ones(2)})
 
 

@@ -11,7 +11,7 @@ from tinygrad_lite import layers
 @both_modes
 @pytest.mark.parametrize(
     "params",
-    [{}, {"momentum": None}, {"affine": False}, {"track_running_stats": False}, {"eps": 0.1, "momentum": 0.5}],
+    [{}, {"momentum": None}, {"affine": False}, {"track_running_stats": False}, {"eps": 0.1, "momentum": 0.5}, {"bias": False}],
     ids=str,
 )
 @pytest.mark.parametrize("name, shape", [("1d", (5, 3)), ("1d", (4, 3, 2)), ("2d", (3, 3, 2, 4))])
@@ -69,7 +69,7 @@ def test_layer_norm(shape, params, dtype):
 def test_group_norm(groups, shape, dtype):
     if shape == (3, 4) and groups == 4:
         return  # one value a group
-    for params in ({}, {"affine": False}, {"eps": 0.1}):
+    for params in ({}, {"affine": False}, {"eps": 0.1}, {"bias": False}):
         ours, theirs = (place.GroupNorm(groups, 4, **params) for place in (layers, torch.nn))
         check(ours, theirs, normal(*shape), dtype=dtype)
 

@@ -39,7 +39,7 @@ def test_model_is_left_as_it_was():
     assert all(np.array_equal(before[name], np.asarray(t)) for name, t in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
     assert tl.generator().bit_generator.state == state
-    with pytest.raises(ValueError, match="in Conv2d|BatchNorm2d|conv2d"):
+    with pytest.raises(ValueError, match=r"in Conv2d|BatchNorm2d|conv2d"):
         model.summary((2, 3, 8, 8))
     assert model[0].training and not model[2].training
     assert not any(m._forward_hooks for m in model.modules())

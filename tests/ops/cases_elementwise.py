@@ -20,9 +20,9 @@ def torch_function(name: str) -> Callable:
     return lambda *args, **params: getattr(importlib.import_module("torch"), name)(*args, **params)
 
 
-def shapes(draw: Any, count: int) -> tuple:
+def shapes(draw: Any, count: int, least: int = 0) -> tuple:
     """Shapes that broadcast, zero-size and 0-d included."""
-    drawn = draw(hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=3, min_side=0, max_side=3))
+    drawn = draw(hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=3, min_side=least, max_side=3))
     return drawn.input_shapes
 
 
@@ -92,7 +92,7 @@ def roundings(draw: Any) -> Call:
 @st.composite
 def clamps(draw: Any) -> Call:
     """Bounds that are numbers, tensors or left out, also min > max; no value lies on a bound."""
-    parts = shapes(draw, 3)
+    parts = shapes(draw, 3, least=1)  # PyTorch's gradient fails where a bound is broadcast to zero size
     x = draw(arrays(parts[0]))
     tensors = draw(st.booleans())  # PyTorch takes two numbers or two tensors
     bounds: list = []

@@ -20,7 +20,7 @@ def reduction(draw: Any, shape: tuple, *also: str) -> str:
 
 
 def signs(draw: Any, shape: Any) -> np.ndarray:
-    return np.where(draw(hnp.arrays(bool, shape)), 1, -1)
+    return np.asarray(np.where(draw(hnp.arrays(bool, shape)), 1, -1))
 
 
 def pair(draw: Any, away_from: tuple[float, ...], spread: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
@@ -29,7 +29,7 @@ def pair(draw: Any, away_from: tuple[float, ...], spread: float = 0.1) -> tuple[
     target, difference = draw(arrays(shape)), draw(arrays(shape))
     for kink in away_from:
         difference = np.where(abs(difference - kink) < spread, difference + 2 * spread, difference)
-    return target + difference, target
+    return np.asarray(target + difference), target
 
 
 @st.composite
@@ -92,7 +92,7 @@ SPECS["gaussian_nll_loss"] = Spec(normals(), functional("gaussian_nll_loss"))
 
 def clear(x: np.ndarray, kink: Any) -> np.ndarray:
     """x moved away from a kink."""
-    return np.where(abs(x - kink) < 0.1, x + 0.2, x)
+    return np.asarray(np.where(abs(x - kink) < 0.1, x + 0.2, x))
 
 
 @st.composite
@@ -121,7 +121,7 @@ for _name in ("hinge_embedding_loss", "soft_margin_loss"):
 def rankings(draw: Any) -> Call:
     shape = draw(shapes)
     t, x2, margin = signs(draw, shape), draw(arrays(shape)), draw(st.sampled_from([0.0, 0.5]))
-    x1 = x2 + clear(draw(arrays(shape)), t * margin)
+    x1 = np.asarray(x2 + clear(draw(arrays(shape)), t * margin))
     return Call((x1, x2, t), {"margin": margin, "reduction": reduction(draw, shape)})
 
 
@@ -167,32 +167,32 @@ SPECS["triplet_margin_with_distance_loss"] = Spec(triplets(False), functional("t
 
 @st.composite
 def classes(draw: Any, soft: bool = False, smoothing: bool = False) -> Call:
-    """(N, C), (N, C, ...) and (C,), with labels to ignore; float32 weights would be no test, so they are exact."""
+    """(N, C), (N, C, ...) and (C,), with labels to ignore."""
     c = draw(st.integers(1, 4))
     lead = draw(st.sampled_from([(), (2,), (3,), (2, 2), (1, 2, 2)]))
     shape = (lead[0], c, *lead[1:]) if lead else (c,)
     params: dict[str, Any] = {"reduction": reduction(draw, lead)}
-    if draw(st.booleans()):
-        params["weight"] = draw(hnp.arrays(np.float64, (c,), elements=st.sampled_from([0.25, 0.5, 1.0, 2.0])))
+    weight = draw(st.one_of(st.none(), arrays((c,), 0.5, 2)))
     if smoothing:
         params["label_smoothing"] = draw(st.sampled_from([0.0, 0.0, 0.1, 1.0]))
     x = draw(arrays(shape))
     if soft:
-        return Call((x, draw(arrays(shape, 0.1, 1))), params)
+        return Call((x, draw(arrays(shape, 0.1, 1)), weight), params)
     target = draw(hnp.arrays(np.int64, lead, elements=st.integers(0, c - 1)))
     if draw(st.booleans()):
         params["ignore_index"] = draw(st.sampled_from([-100, 0]))
         target = np.where(draw(hnp.arrays(bool, lead)), target, params["ignore_index"])
         if (target == params["ignore_index"]).all():
             params["reduction"] = "sum"  # a mean over nothing is NaN
-    return Call((x, np.asarray(target)), params)
+    return Call((x, np.asarray(target), weight), params)
 
 
 SPECS["cross_entropy"] = Spec(
     st.one_of(classes(smoothing=True), classes(smoothing=True), classes(soft=True, smoothing=True)),
     functional("cross_entropy"),
+    constant=(2,),
 )
-SPECS["nll_loss"] = Spec(classes(), functional("nll_loss"))
+SPECS["nll_loss"] = Spec(classes(), functional("nll_loss"), constant=(2,))
 
 
 @st.composite
@@ -200,15 +200,14 @@ def margins(draw: Any) -> Call:
     """Scores whose differences stay away from the margin: multiples of 1/4, and less noise than that."""
     c, lead = draw(st.integers(1, 4)), draw(st.sampled_from([(), (1,), (3,)]))
     x = draw(hnp.arrays(np.float64, (*lead, c), elements=st.integers(-8, 8).map(lambda n: n / 4)))
-    x = x + draw(arrays((*lead, c), -1, 1)) * 0.02
+    x = np.asarray(x + draw(arrays((*lead, c), -1, 1)) * 0.02)
     target = draw(hnp.arrays(np.int64, lead, elements=st.integers(0, c - 1)))
-    params: dict[str, Any] = {"p": draw(st.sampled_from([1, 2])), "margin": draw(st.sampled_from([0.875, 0.125]))}
-    if draw(st.booleans()):
-        params["weight"] = draw(hnp.arrays(np.float64, (c,), elements=st.sampled_from([0.5, 1.0, 2.0])))
-    return Call((x, target), params | {"reduction": reduction(draw, lead)})
+    p, margin = draw(st.sampled_from([1, 2])), draw(st.sampled_from([0.875, 0.125]))
+    weight = draw(st.one_of(st.none(), arrays((c,), 0.5, 2)))
+    return Call((x, np.asarray(target), p, margin, weight), {"reduction": reduction(draw, lead)})
 
 
-SPECS["multi_margin_loss"] = Spec(margins(), functional("multi_margin_loss"))
+SPECS["multi_margin_loss"] = Spec(margins(), functional("multi_margin_loss"), constant=(4,))
 
 
 @st.composite
@@ -227,5 +226,22 @@ def answers(draw: Any, name: str) -> Call:
     return Call((x, draw(arrays(shape, 0.1, 0.9))), params)
 
 
-for _name in ("binary_cross_entropy", "binary_cross_entropy_with_logits", "multilabel_soft_margin_loss"):
-    SPECS[_name] = Spec(answers(_name), functional(_name))
+def with_weight(name: str) -> Any:
+    """PyTorch's function, which has no gradient of a weight, without it; and the weight afterwards."""
+
+    def call(x: Any, t: Any, weight: Any = None, pos_weight: Any = None, reduction: str = "mean") -> Any:
+        from torch.nn import functional as F
+
+        if pos_weight is None:
+            loss = getattr(F, name)(x, t, reduction="none")
+        else:
+            loss = (1 - t) * F.softplus(x) + t * pos_weight * F.softplus(-x)
+        loss = loss if weight is None else loss * weight
+        return loss if reduction == "none" else getattr(loss, reduction)()
+
+    return call
+
+
+for _name in ("binary_cross_entropy", "binary_cross_entropy_with_logits"):
+    SPECS[_name] = Spec(answers(_name), with_weight(_name))
+SPECS["multilabel_soft_margin_loss"] = Spec(answers("multilabel_soft_margin_loss"), functional("multilabel_soft_margin_loss"))

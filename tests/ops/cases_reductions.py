@@ -27,9 +27,7 @@ def peer(name: str) -> Callable:
     def call(*args: Any, **params: Any) -> Any:
         function = getattr(importlib.import_module("torch"), name)
         params = {{"axis": "dim", "keepdims": "keepdim"}.get(k, k): v for k, v in params.items()}
-        if params.get("dim", 0) is None and name == "median":
-            params = {}
-        elif params.get("dim", 0) is None and name in ("logsumexp", "amax", "amin"):
+        if params.get("dim", 0) is None and name in ("logsumexp", "amax", "amin"):
             params["dim"] = tuple(range(args[0].ndim))
         return function(*args, **params)
 

@@ -34,7 +34,12 @@ def adam(draw):
 
 @st.composite
 def rmsprop(draw):
-    params = {"lr": draw(rate), "alpha": draw(fraction), "eps": draw(st.floats(1e-10, 1e-2)), "weight_decay": draw(decay)}
+    params = {
+        "lr": draw(rate),
+        "alpha": draw(fraction),
+        "eps": draw(st.floats(1e-10, 1e-2)),
+        "weight_decay": draw(decay),
+    }
     momentum = draw(st.one_of(st.just(0.0), fraction))
     return "RMSprop", {**params, "momentum": momentum, "centered": draw(flag), "maximize": draw(flag)}
 

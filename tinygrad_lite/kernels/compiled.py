@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -74,7 +75,7 @@ def spread(task: Callable[[int, int], None], count: int, operations: float) -> N
     if not _pool:
         _pool.append(ThreadPoolExecutor(THREADS - 1, "tinygrad_lite"))
     edges = [count * k // parts for k in range(parts + 1)]
-    others = [_pool[0].submit(task, a, b) for a, b in zip(edges[1:-1], edges[2:])]
+    others = [_pool[0].submit(task, a, b) for a, b in pairwise(edges[1:])]
     task(0, edges[1])
     for other in others:
         other.result()

@@ -92,7 +92,9 @@ class Emit:
 
 
 @intrinsic
-def tile(typing: Any, out: Any, o: Any, step: Any, packed: Any, p: Any, offset: Any, first: Any, last: Any, w: Any, i: Any):
+def tile(
+    typing: Any, out: Any, o: Any, step: Any, packed: Any, p: Any, offset: Any, first: Any, last: Any, w: Any, i: Any
+) -> Any:
     """out[o + m * step + v] += sum over r of w[i + r * CHANNELS + m] * packed[p + offset[r] + v], first <= r < last"""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -118,7 +120,10 @@ def tile(typing: Any, out: Any, o: Any, step: Any, packed: Any, p: Any, offset: 
 
 
 @intrinsic
-def dots(typing: Any, out: Any, o: Any, step: Any, g: Any, i: Any, apart: Any, packed: Any, p: Any, offset: Any, r: Any, n: Any):
+def dots(
+    typing: Any, out: Any, o: Any, step: Any, g: Any, i: Any, apart: Any, packed: Any, p: Any, offset: Any, r: Any,
+    n: Any,
+) -> Any:  # fmt: skip
     """out[o + m * step + k] += sum over q < n of g[i + m * apart + q] * packed[p + offset[r + k] + q]
 
     for m below ROWS and k below COLUMNS; n is a multiple of the lanes.
@@ -152,16 +157,17 @@ def dots(typing: Any, out: Any, o: Any, step: Any, g: Any, i: Any, apart: Any, p
 
 
 @intrinsic
-def move(typing: Any, to: Any, i: Any, source: Any, j: Any):
-    """to[i] = source[j], where an index is never negative, so that loops over it become vectors."""
+def copy(typing: Any, to: Any, i: Any, source: Any, j: Any, n: Any) -> Any:
+    """to[i : i + n] = source[j : j + n], without the checks of slices"""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         emit = Emit(context, builder, to.dtype)
-        value = builder.load(builder.gep(emit.data(signature.args[2], args[2]), [args[3]]))
-        builder.store(value, builder.gep(emit.data(signature.args[0], args[0]), [args[1]]))
+        there = builder.gep(emit.data(signature.args[0], args[0]), [args[1]])
+        here = builder.gep(emit.data(signature.args[2], args[2]), [args[3]])
+        cgutils.raw_memcpy(builder, there, here, args[4], emit.size)
         return context.get_dummy_value()
 
-    return types.void(to, i, source, j), generate
+    return types.void(to, i, source, j, n), generate
 
 
 # -------------------------------------------------------------------------------- packing and unpacking
@@ -181,76 +187,62 @@ def pack(x, image, images, channel, channels, stride, padding, phases, span, pit
     x is (N, C, D, H, W). span: how many u there are on each axis. pitch: how far apart they are laid, which is
     less than the span where the zeros after one row are also those before the next.
     """
-    sd, sh, sw = stride
     depth, height, width = x.shape[2:]
     flat = x.ravel()
-    per_image = pitch[0] * pitch[1] * pitch[2]
     for c in range(channels):
         for phase in range(len(phases)):
+            out[o : o + plane] = 0
             d0, h0, w0 = phases[phase, 0] - padding[0], phases[phase, 1] - padding[1], phases[phase, 2] - padding[2]
-            low, high = bounds(span[2], sw, w0, width)
+            first_d, last_d = bounds(span[0], stride[0], d0, depth)
+            first_h, last_h = bounds(span[1], stride[1], h0, height)
+            first_w, last_w = bounds(span[2], stride[2], w0, width)
             for b in range(images):
-                for u in range(span[0]):
-                    d = sd * u + d0
-                    for v in range(span[1]):
-                        h = sh * v + h0
-                        to = o + b * per_image + (u * pitch[1] + v) * pitch[2]
-                        if d < 0 or d >= depth or h < 0 or h >= height:
-                            out[to : to + span[2]] = 0
+                for u in range(first_d, last_d):
+                    d = ((image + b) * x.shape[1] + channel + c) * depth + stride[0] * u + d0
+                    for v in range(first_h, last_h):
+                        row = (d * height + stride[1] * v + h0) * width + w0
+                        to = o + ((b * pitch[0] + u) * pitch[1] + v) * pitch[2]
+                        if stride[2] == 1:
+                            copy(out, to + first_w, flat, row + first_w, last_w - first_w)
                         else:
-                            row = ((((image + b) * x.shape[1] + channel + c) * depth + d) * height + h) * width + w0
-                            for k in range(low):
-                                out[to + k] = 0
-                            if sw == 1:
-                                for k in range(low, high):
-                                    move(out, to + k, flat, row + k)
-                            else:
-                                for k in range(low, high):
-                                    move(out, to + k, flat, row + sw * k)
-                            for k in range(high, span[2]):
-                                out[to + k] = 0
-            end = o + images * per_image
-            # What lies behind the last image is read too, for positions that are not wanted.
-            last = o + (images - 1) * per_image + ((span[0] - 1) * pitch[1] + span[1] - 1) * pitch[2] + span[2]
-            out[last : o + plane] = 0
+                            for k in range(first_w, last_w):
+                                out[to + k] = flat[row + stride[2] * k]
             o += plane
 
 
 @compiled
 def unpack(packed, p, step, x, image, images, channel, channels, stride, padding, phase, span, pitch):
     """x[image, channel, stride * u + phase - padding] = packed[channel, image, u], planes `step` apart"""
-    sd, sh, sw = stride
     depth, height, width = x.shape[2:]
     flat = x.ravel()
     d0, h0, w0 = phase[0] - padding[0], phase[1] - padding[1], phase[2] - padding[2]
-    low, high = bounds(span[2], sw, w0, width)
+    first_d, last_d = bounds(span[0], stride[0], d0, depth)
+    first_h, last_h = bounds(span[1], stride[1], h0, height)
+    first_w, last_w = bounds(span[2], stride[2], w0, width)
     for c in range(channels):
         for b in range(images):
-            for u in range(span[0]):
-                d = sd * u + d0
-                for v in range(span[1]):
-                    h = sh * v + h0
-                    if 0 <= d < depth and 0 <= h < height:
-                        at = p + ((b * pitch[0] + u) * pitch[1] + v) * pitch[2]
-                        row = ((((image + b) * x.shape[1] + channel + c) * depth + d) * height + h) * width + w0
-                        if sw == 1:
-                            for k in range(low, high):
-                                move(flat, row + k, packed, at + k)
-                        else:
-                            for k in range(low, high):
-                                move(flat, row + sw * k, packed, at + k)
+            for u in range(first_d, last_d):
+                d = ((image + b) * x.shape[1] + channel + c) * depth + stride[0] * u + d0
+                for v in range(first_h, last_h):
+                    row = (d * height + stride[1] * v + h0) * width + w0
+                    at = p + ((b * pitch[0] + u) * pitch[1] + v) * pitch[2]
+                    if stride[2] == 1:
+                        copy(flat, row + first_w, packed, at + first_w, last_w - first_w)
+                    else:
+                        for k in range(first_w, last_w):
+                            flat[row + stride[2] * k] = packed[at + k]
         p += step
 
 
 @compiled
-def pack_weight(w, groups, outs, reds, places, out_step, red_step, taps, sets, packed):
+def pack_weight(w, groups, outs, reds, out_step, red_step, taps, sets, packed):
     """The weights in the order in which tiles read them: group, set of taps, tile, channel summed over, tap, channel.
 
     w is flat: w[group, ...] with the channel of the result at `out_step` and the one summed over at `red_step`.
     """
     i = 0
     for group in range(groups):
-        base = group * outs * reds * places
+        base = group * outs * reds * len(taps)
         for s in range(len(sets)):
             for t in range(0, outs, CHANNELS):
                 for red in range(reds):
@@ -310,12 +302,13 @@ def correlate_weight(x, g, out, start, stop, block, reds, outs, enter, span, pit
     """out[group, o, r] += sum over images and q of g[o, q] * packed[offset[r] + q]; out is padded to whole tiles."""
     first = reds * len(phases) * plane
     size = -(-outs // ROWS) * ROWS * len(offset)
+    whole = phases[:1] * 0
     for image in range(start, stop, block):
         images = min(block, stop - image)
         count = images * pitch[0] * pitch[1] * pitch[2]
         for group in range(x.shape[1] // reds):
             pack(x, image, images, group * reds, reds, enter[0], enter[1], phases, span, pitch, space, 0, plane)
-            pack(g, image, images, group * outs, outs, none[0], none[1], phases[:1] * 0, span, pitch, space, first, step)
+            pack(g, image, images, group * outs, outs, none[0], none[1], whole, span, pitch, space, first, step)
             for q in range(0, count, CHUNK):
                 n = min(CHUNK, -(-(count - q) // lanes) * lanes)
                 for o in range(0, outs, ROWS):

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from tinygrad_lite.ops.creation import as_tensor
-from tinygrad_lite.ops.elementwise import NUMBER, blockwise, drop, keep, multiply, quiet, subtract
+from tinygrad_lite.ops.elementwise import NUMBER, blockwise, drop, keep, multiply, quiet, real, subtract
 from tinygrad_lite.ops.special import erf
 from tinygrad_lite.ops.transcendental import sigmoid
 from tinygrad_lite.ops.trigonometric import tanh
@@ -245,6 +245,7 @@ def silu_input(g, input):
 
 
 @primitive
+@quiet
 @blockwise
 def mish(input: Array) -> Tensor:
     """input * tanh(softplus(input)) (Misra 2019, arXiv:1908.08681).
@@ -298,6 +299,7 @@ def gelu_input(g, input, approximate):
 
 
 @primitive
+@real
 def softsign(input: Array) -> Tensor:
     """input / (1 + |input|).
 
@@ -325,7 +327,7 @@ def tanhshrink(input: Array) -> Tensor:
 
 
 @primitive
-@quiet
+@real
 def logit(input: Array, eps: float | None = None) -> Tensor:
     """ln(input / (1 - input)), the inverse of sigmoid; NaN outside of [0, 1].
 
@@ -367,7 +369,7 @@ def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Tenso
 
 @hardtanh.gradient
 def hardtanh_input(g, out, min_val, max_val):
-    return drop(g, (out <= min_val) | (out >= max_val))
+    return keep(g, (out > min_val) & (out < max_val))
 
 
 @composed
@@ -449,7 +451,7 @@ def hardshrink(input: Array, lambd: float = 0.5) -> Tensor:
 
 @hardshrink.gradient
 def hardshrink_input(g, input, lambd):
-    return drop(g, np.abs(input) <= lambd)
+    return keep(g, np.abs(input) > lambd)
 
 
 @composed

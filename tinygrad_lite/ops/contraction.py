@@ -21,6 +21,14 @@ from tinygrad_lite.tensor import Array, Tensor
 __all__ = ["einsum", "tensordot"]
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+HALF = np.dtype(np.float16)
+
+
+def product(x: Any, y: Any) -> Any:
+    """np.matmul, for values and rules; float16 goes through float32, for BLAS has no half precision."""
+    if x.dtype is HALF and y.dtype is HALF:
+        return np.matmul(x.astype(np.float32), y.astype(np.float32)).astype(HALF)
+    return np.matmul(x, y)
 
 
 @primitive(public=False)
@@ -36,12 +44,15 @@ def contraction(x: Array, y: Array, a: str, b: str, c: str) -> Tensor:
     right = [k for k in b if k not in a]
     if not summed:
         return np.multiply(_aligned(x, a, c), _aligned(y, b, c))
+    if batch and not (left or right):  # many dot products: NumPy's loop is the fastest
+        number = {k: i for i, k in enumerate(a)}
+        return np.einsum(x, [*number.values()], y, [number[k] for k in b], [number[k] for k in c])
     n = dict(zip(a + b, x.shape + y.shape))
     rows, inner, columns = (math.prod(n[k] for k in group) for group in (left, summed, right))
     shape = [n[k] for k in batch]
     x = np.transpose(x, [a.index(k) for k in batch + left + summed])
     y = np.transpose(y, [b.index(k) for k in batch + summed + right])
-    out = np.matmul(np.reshape(x, [*shape, rows, inner]), np.reshape(y, [*shape, inner, columns]))
+    out = product(np.reshape(x, [*shape, rows, inner]), np.reshape(y, [*shape, inner, columns]))
     order = batch + left + right
     return np.transpose(np.reshape(out, [n[k] for k in order]), [order.index(k) for k in c])
 

@@ -41,9 +41,25 @@ NUMBER = (int, float)
 
 BITS = {np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}
 BYTE = np.dtype(np.int8)
+FLOAT = np.dtype(float)
 
 BLOCK = 16384
 """Elements that a formula takes at a time: its intermediate results then stay in the second-level cache."""
+
+
+def real(value: Callable[P, R]) -> Callable[P, R]:
+    """For functions of real numbers: `quiet`, and integers become float64 (NumPy makes float16 of small ones)."""
+    silent = quiet(value)
+
+    @wraps(value)
+    def evaluate(*args: Any, **params: Any) -> Any:
+        for a in args:
+            if isinstance(a, np.ndarray) and a.dtype.kind != "f":
+                args = tuple(a.astype(np.float64) if getattr(a, "dtype", FLOAT).kind != "f" else a for a in args)
+                break
+        return silent(*args, **params)
+
+    return evaluate  # type: ignore[return-value]
 
 
 def keep(g: Any, mask: Any) -> Any:

@@ -339,13 +339,10 @@ def one_hot(x: Array, num_classes: int = -1) -> Tensor:
 
 
 @primitive
-def embedding(
-    input: Array, weight: Array, padding_idx: int | None = None, scale_grad_by_freq: bool = False
-) -> Tensor:
+def embedding(input: Array, weight: Array, padding_idx: int | None = None) -> Tensor:
     """weight[input]: the row of `weight` (rows, d) for each integer of `input` (...); the result is (..., d).
 
-    padding_idx: a row that receives no gradient (negative counts from the end). scale_grad_by_freq: divide the
-    gradient of a row by the number of times that it was looked up.
+    padding_idx: a row that receives no gradient (negative counts from the end).
     Raises IndexError for an index below 0 or past the last row.
 
     >>> import tinygrad_lite as tl
@@ -364,9 +361,7 @@ def embedding(
 
 
 @embedding.gradient
-def embedding_weight(g, input, padding_idx, scale_grad_by_freq, weight_shape):
-    if scale_grad_by_freq:
-        g = g / np.bincount(np.ravel(input))[input][..., None].astype(g.dtype)
+def embedding_weight(g, input, padding_idx, weight_shape):
     if padding_idx is not None:
         g = np.where((np.asarray(input) == padding_idx % weight_shape[0])[..., None], 0, g)
     return sum_rows.on(g, input, weight_shape[0])

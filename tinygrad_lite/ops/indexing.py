@@ -153,7 +153,7 @@ def scatter_index(g: Array, index: Any, shape: tuple[int, ...]) -> Tensor:
         out = np.zeros(shape, g.dtype)
         np.add.at(out, index, g)
         return out
-    return scatter_rows(np.reshape(ids, -1), np.reshape(g, (-1, tail)), rows).reshape(shape)
+    return scatter_rows(ids.reshape(-1), g.reshape(ids.size, tail), rows).reshape(shape)
 
 
 @scatter_index.gradient

@@ -130,8 +130,9 @@ def huber_x(g, x, delta):
 def huber_loss(
     input: Array, target: Array, reduction: str = "mean", delta: float = 1.0, weight: Array | None = None
 ) -> Tensor:
-    """d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2), with d = x - t. Arguments as in `mse_loss`.
+    """d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2), with d = x - t.
 
+    Arguments as in `mse_loss`, but the mean is divided by the number of elements, with a weight as without.
     Raises ValueError unless delta > 0. Source: Huber 1964.
 
     >>> import tinygrad_lite as tl
@@ -141,7 +142,10 @@ def huber_loss(
     if not delta > 0:
         raise ValueError(f"huber_loss: delta is {delta}; it must be positive")
     x, t = one_shape("huber_loss", input=input, target=target)
-    return weighted("huber_loss", huber(x - t, delta), weight, reduction)
+    loss = huber(x - t, delta)
+    if weight is not None:
+        loss = np.multiply(*one_shape("huber_loss", input=loss, weight=weight))
+    return reduced("huber_loss", loss, reduction)
 
 
 @composed
@@ -216,25 +220,26 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """(log v + (x - t)^2 / v) / 2: minus the log-likelihood of t under a normal with mean x and variance v.
 
-    var: a number, or the shape of input, or that without its last axis, or with 1 there. Values below eps are
-    taken as eps; the gradient goes on as if they weren't. full: add log(2 pi) / 2.
+    input, target: the same shape; axes of length 1 are repeated to fit, but there must be as many axes, or none
+    for a number. var: likewise, or the shape of input without the last axis. Values below eps are taken as eps; the gradient
+    goes on as if they weren't. full: add log(2 pi) / 2.
 
-    Raises ValueError where shapes differ, and for a negative variance. Source: Nix and Weigend 1994.
+    Raises ValueError for other shapes, and for a negative variance. Source: Nix and Weigend 1994.
 
     >>> import tinygrad_lite as tl
     >>> tl.gaussian_nll_loss(tl.tensor([1.0]), tl.tensor([3.0]), tl.tensor([1.0]))
     tensor(2.)
     """
-    x, t = one_shape("gaussian_nll_loss", input=input, target=target)
-    v = as_tensor(var)
-    if v.ndim and v.shape != x.shape:
-        if v.shape == x.shape[:-1]:
-            v = v.reshape((*v.shape, 1))
-        elif v.shape != (*x.shape[:-1], 1):
-            raise ValueError(
-                f"gaussian_nll_loss: var has shape {v.shape}; for an input {x.shape} it must be the same, or "
-                f"{x.shape[:-1]}, or {(*x.shape[:-1], 1)}"
-            )
+    x, t, v = as_tensor(input), as_tensor(target), as_tensor(var)
+    if t.ndim not in (0, x.ndim):
+        one_shape("gaussian_nll_loss", input=x, target=t)  # says what to do
+    if v.ndim and v.shape == x.shape[:-1]:
+        v = v.reshape((*v.shape, 1))
+    if v.ndim not in (0, x.ndim):
+        raise ValueError(
+            f"gaussian_nll_loss: var has shape {v.shape}; for an input {x.shape} it must be the same, or "
+            f"{x.shape[:-1]}, or {(*x.shape[:-1], 1)}"
+        )
     if np.any(v._array < 0):
         raise ValueError("gaussian_nll_loss: var has a negative value; give variances, e.g. np.exp(log_var)")
     v = v + np.maximum(eps - v.detach(), 0)
@@ -283,14 +288,14 @@ def margin_ranking_loss(
 ) -> Tensor:
     """max(0, -t (x1 - x2) + margin): x1 should rank above x2 where t = 1, below where t = -1.
 
-    All the same shape. Raises ValueError where shapes differ, and for other targets.
+    All the same shape. Raises ValueError where shapes differ.
 
     >>> import tinygrad_lite as tl
     >>> tl.margin_ranking_loss(tl.tensor([1.0, 1.0]), tl.tensor([0.0, 3.0]), tl.tensor([1.0, 1.0]), margin=0.5)
     tensor(1.25)
     """
     name = "margin_ranking_loss"
-    x1, x2, t = one_shape(name, input1=input1, input2=input2, target=sign_target(name, target))
+    x1, x2, t = one_shape(name, input1=input1, input2=input2, target=target)
     return reduced(name, np.clip(margin - t * (x1 - x2), 0, None), reduction)
 
 
@@ -298,14 +303,14 @@ def margin_ranking_loss(
 def soft_margin_loss(input: Array, target: Array, reduction: str = "mean") -> Tensor:
     """log(1 + exp(-t x)), for targets 1 and -1.
 
-    input and target: the same shape. Raises ValueError where shapes differ, and for other targets.
+    input and target: the same shape. Raises ValueError where shapes differ.
 
     >>> import tinygrad_lite as tl
     >>> tl.soft_margin_loss(tl.tensor([0.0, 1000.0]), tl.tensor([1.0, -1.0]), reduction="none")
     tensor([6.931472e-01, 1.000000e+03])
     """
     name = "soft_margin_loss"
-    x, t = one_shape(name, input=input, target=sign_target(name, target))
+    x, t = one_shape(name, input=input, target=target)
     return reduced(name, np.logaddexp(0, -t * x), reduction)
 
 

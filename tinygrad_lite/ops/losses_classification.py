@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lite.autograd import GradientError
 from tinygrad_lite.ops.activations import sigmoid
 from tinygrad_lite.ops.creation import as_tensor
 from tinygrad_lite.ops.losses import check_reduction, one_shape, reduced
@@ -91,26 +92,28 @@ def class_target(name: str, x: Tensor, target: Array, ignore_index: int | None) 
     return t, taken
 
 
-def class_weight(name: str, weight: Array | None, x: Tensor) -> np.ndarray | None:
-    """The weight of each class as an array; raise unless there is one for each."""
+def class_weight(name: str, weight: Array | None, x: Tensor, soft: bool = False) -> Tensor | None:
+    """The weight of each class; raise unless there is one for each. Only `soft` targets give it a gradient."""
     if weight is None:
         return None
-    w = as_tensor(weight)._array
-    classes = x.shape[class_axis(x.ndim)]
+    w = as_tensor(weight)
+    classes = x.shape[class_axis(x.ndim)] if x.ndim else 1
     if w.shape != (classes,):
         raise ValueError(f"{name}: weight has shape {w.shape}; for {classes} classes it must be ({classes},)")
+    if w.requires_grad and not soft:
+        raise GradientError(f"{name}: the weight of a class is a constant, it has no gradient; pass weight.detach()")
     return w.astype(x.dtype)
 
 
 def shares(
-    t: np.ndarray, taken: np.ndarray, weight: np.ndarray | None, reduction: str, dtype: Any
+    t: np.ndarray, taken: np.ndarray, weight: Tensor | None, reduction: str, dtype: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """By how much every sample counts, and would without class weights; for a mean, divided by the sum of the first.
 
     A mean over nothing counts nothing here; `finished` makes it NaN.
     """
     even = taken.astype(dtype)
-    share = even if weight is None else np.asarray(weight[t] * even)
+    share = even if weight is None else np.asarray(weight._array[t] * even)
     total = share.sum(dtype=np.float64) if reduction == "mean" else 1.0
     factor = dtype.type(1 / total if total else 0)
     return share * factor, even * factor
@@ -178,9 +181,10 @@ def cross_entropy(
         raise ValueError(f"{name}: label_smoothing is {label_smoothing}; it is a part, from 0 to 1")
     x, given = as_tensor(input), as_tensor(target)
     axis = class_axis(x.ndim)
-    w = class_weight(name, weight, x)
+    soft = x.ndim > 0 and given.shape == x.shape
+    w = class_weight(name, weight, x, soft)
     column = None if w is None else w.reshape((-1,) + (1,) * (x.ndim - 1 - axis))
-    if x.ndim and given.shape == x.shape:
+    if soft:
         if given.dtype.kind != "f":
             raise TypeError(
                 f"{name}: a target of the input's shape {x.shape} is probabilities, and must be floating-point, not "
@@ -231,7 +235,7 @@ def multi_margin_loss(
 ) -> Tensor:
     """sum over i != t of w_t max(0, margin - x_t + x_i)^p / C: the hinge loss for C classes.
 
-    input: (N, C) or (C,), scores. target: (N,) or (), integers. p: 1 or 2. weight: (C,), of each class.
+    input: (N, C) or (C,), scores. target: (N,), or () or (1,), integers. p: 1 or 2. weight: (C,), of each class.
     Raises as `cross_entropy` does, and ValueError for another p. Source: Crammer and Singer 2001.
 
     >>> import tinygrad_lite as tl
@@ -241,13 +245,15 @@ def multi_margin_loss(
     name = "multi_margin_loss"
     if p not in (1, 2):
         raise ValueError(f"{name}: p is {p}; it is 1 or 2")
-    x = as_tensor(input)
-    t, taken = class_target(name, x, target, None)
+    x, t = as_tensor(input), as_tensor(target)
+    x = x if x.ndim else x.reshape(1)
+    shape = t.shape
+    t, _ = class_target(name, x, t.reshape(()) if x.ndim == 1 and shape == (1,) else t, None)
     w = class_weight(name, weight, x)
     gap = margin - np.expand_dims(pick_class(x, t), -1) + x
     over = gap * ((gap > 0)._array & (np.arange(x.shape[-1]) != t[..., None]))
-    share = (1.0 if w is None else w[t]) / np.asarray(x.shape[-1], x.dtype)
-    return reduced(name, np.sum(over if p == 1 else over * over, axis=-1) * share, reduction)
+    loss = np.sum(over if p == 1 else over * over, axis=-1) / x.shape[-1]
+    return reduced(name, (loss if w is None else loss * w._array[t]).reshape(shape), reduction)
 
 
 # ----------------------------------------------------------------------------------- yes or no
@@ -268,8 +274,7 @@ def logarithmic_input(g, input, target):
 
 @logarithmic.gradient
 def logarithmic_target(g, input):
-    with np.errstate(divide="ignore"):
-        return g * (np.maximum(np.log1p(-input), -100) - np.maximum(np.log(input), -100))
+    return g * (np.maximum(np.log1p(-input), -100) - np.maximum(np.log(input), -100))
 
 
 @composed
@@ -309,10 +314,9 @@ def rescaled(name: str, loss: Tensor, weight: Array | None) -> Tensor:
 @primitive(public=False)
 def logistic(input: Array, target: Array, boost: Array | None) -> Tensor:
     """(1 - t) softplus(x) + t boost softplus(-x), in a form that neither overflows nor cancels."""
-    if boost is None:
-        small = np.log1p(np.exp(-np.abs(input)))
-        return np.maximum(input, 0) - input * target + small
     small = np.log1p(np.exp(-np.abs(input)))
+    if boost is None:
+        return np.maximum(input, 0) - input * target + small
     return (1 - target) * (np.maximum(input, 0) + small) + target * boost * (np.maximum(-input, 0) + small)
 
 

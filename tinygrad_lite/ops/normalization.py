@@ -24,11 +24,11 @@ __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_res
 @primitive(public=False)
 def combine(x: Array, a: Array, y: Array | None, b: Array | None, c: Array) -> Tensor:
     """x a + y b + c, where the small arrays a, b and c broadcast; y and b may be left out together."""
-    out = np.multiply(x, a, dtype=x.dtype)
+    out = np.asarray(x * a)
     if y is not None:
         out += y * b
     out += c
-    return out
+    return out.astype(x.dtype, copy=False)
 
 
 @combine.gradient
@@ -59,18 +59,28 @@ def combine_c(g):
 # ---------------------------------------------------------------------------- the two normalisations
 
 
+def working(x: Any) -> Any:
+    """float16 as float32, in which sums are taken."""
+    return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
 def centred(x: np.ndarray, labels: str, kept: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x minus its mean (new memory; float16 as float32), the mean and the variance.
 
     labels: a letter for each axis; kept: the letters of those that are not averaged over.
     """
-    x = x.astype(np.float32) if x.dtype == np.float16 else x
+    x = working(x)
     shape = [n if letter in kept else 1 for letter, n in zip(labels, x.shape)]
     count = x.dtype.type(x.size // max(prod(shape), 1))
     with np.errstate(divide="ignore", invalid="ignore"):  # an empty mean is NaN
         mean = np.einsum(f"{labels}->{kept}", x).reshape(shape) / count
         out = x - mean
         return out, mean, np.einsum(f"{labels},{labels}->{kept}", out, out).reshape(shape) / count
+
+
+def summed(t: Any, axis: int) -> Any:
+    """The sum along an axis, which stays."""
+    return t if t.shape[axis] == 1 else np.sum(t, axis=axis, keepdims=True)
 
 
 def standardize_back(g, scale, sum_g, sum_gx, x, mean, var, g_mean, g_var, eps):  # type: ignore
@@ -106,22 +116,20 @@ def standardize(x: Array, weight: Array | None, bias: Array | None, groups: int,
 @standardize.gradients
 def standardize_all(g, g_mean, g_var, x, weight, mean, var, groups, over_samples, eps, needs):
     x_shape, (n, c, *places) = x.shape, x.shape
-    work = np.float32 if x.dtype == np.float16 else x.dtype
-    g, x = (np.reshape(t, (n, groups, c // groups, prod(places))).astype(work, copy=False) for t in (g, x))
+    g, x = (np.reshape(working(t), (n, groups, c // groups, prod(places))) for t in (g, x))
     # The sums of g and of g (x - mean) in a channel.
     kept, shape = ("gk", (1, groups, c // groups, 1)) if over_samples else ("ngk", (n, groups, c // groups, 1))
     sum_g = np.reshape(np.einsum(f"ngkl->{kept}", g), shape)
     sum_gx = np.reshape(np.einsum(f"ngkl,ngkl->{kept}", g, x), shape) - mean * sum_g
     rstd = 1 / np.sqrt(var + eps)
-    dbias, dweight = (np.reshape(np.sum(t, axis=0), (c,)) for t in (sum_g, sum_gx * rstd))
+    dbias, dweight = (np.reshape(summed(t, 0), (c,)) for t in (sum_g, sum_gx * rstd))
     if not needs[0]:
         return None, dweight, dbias
     scale = rstd
     if weight is not None:
         weight = np.reshape(weight, (groups, c // groups, 1))
         sum_g, sum_gx, scale = sum_g * weight, sum_gx * weight, rstd * weight
-    sum_g, sum_gx = (np.sum(t, axis=2, keepdims=True) for t in (sum_g, sum_gx))
-    dx = standardize_back(g, scale, sum_g, sum_gx, x, mean, var, g_mean, g_var, eps)
+    dx = standardize_back(g, scale, summed(sum_g, 2), summed(sum_gx, 2), x, mean, var, g_mean, g_var, eps)
     return np.reshape(dx, x_shape), dweight, dbias
 
 
@@ -141,8 +149,7 @@ def standardize_rows(x: Array, weight: Array | None, bias: Array | None, rank: i
 @standardize_rows.gradients
 def standardize_rows_all(g, g_mean, g_var, x, weight, mean, var, rank, eps, needs):
     x_shape, shape = x.shape, x.shape[x.ndim - rank :]
-    work = np.float32 if x.dtype == np.float16 else x.dtype
-    g, x = (np.reshape(t, (prod(x_shape[: len(x_shape) - rank]), prod(shape))).astype(work, copy=False) for t in (g, x))
+    g, x = (np.reshape(working(t), (prod(x_shape[: len(x_shape) - rank]), prod(shape))) for t in (g, x))
     rstd = 1 / np.sqrt(var + eps)
     dx = dweight = None
     if needs[0]:
@@ -186,11 +193,11 @@ def track(name: str, running: Array | None, value: np.ndarray, momentum: float) 
 
 
 def by_running(
-    name: str, x: Tensor, running_mean: Array | None, running_var: Array | None, weight: Any, bias: Any, eps: float
+    x: Tensor, running_mean: Array | None, running_var: Array | None, weight: Any, bias: Any, eps: float
 ) -> Tensor:
     """Normalise each channel of x by a given mean and variance."""
     if running_mean is None or running_var is None:
-        raise ValueError(f"{name}: running_mean and running_var are what it is to normalise by, and one is None")
+        raise ValueError("without statistics of the input it normalises by running_mean and running_var; one is None")
     scale = 1 / np.sqrt(as_tensor(running_var) + eps)
     scale = scale if weight is None else scale * weight
     shift = -as_tensor(running_mean) * scale
@@ -227,7 +234,7 @@ def batch_norm(
     x = floating(input)
     c = channels("batch_norm", x, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
     if not training:
-        return by_running("batch_norm, training=False", x, running_mean, running_var, weight, bias, eps)
+        return by_running(x, running_mean, running_var, weight, bias, eps)
     count = x.size // max(c, 1)
     if count == 1:
         raise ValueError(
@@ -268,7 +275,7 @@ def instance_norm(
     x = floating(input)
     c = channels("instance_norm", x, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
     if not use_input_stats:
-        return by_running("instance_norm, use_input_stats=False", x, running_mean, running_var, weight, bias, eps)
+        return by_running(x, running_mean, running_var, weight, bias, eps)
     count = prod(x.shape[2:])
     if count == 1:
         raise ValueError(
@@ -290,7 +297,7 @@ def group_norm(
     """y = (x - mean) / sqrt(var + eps) * weight + bias, over the channels and places of a group in a sample.
 
     input: (N, C, ...), its channels in `num_groups` groups of neighbours. weight and bias: (C,) or None.
-    Raises ValueError where C is not a multiple of num_groups. Source: Wu and He 2018, arXiv:1803.08494.
+    Raises ValueError where C is not a multiple of num_groups, and for a single value per group. Source: Wu and He 2018, arXiv:1803.08494.
 
     >>> import tinygrad_lite as tl
     >>> tl.group_norm(tl.tensor([[1.0, 3.0, 5.0, 5.0]]), 2)
@@ -300,6 +307,8 @@ def group_norm(
     c = channels("group_norm", x, weight=weight, bias=bias)
     if num_groups < 1 or c % num_groups:
         raise ValueError(f"group_norm: {c} channels can't be shared by num_groups={num_groups}; it must divide them")
+    if x.size == num_groups:
+        raise ValueError(f"group_norm: an input of shape {x.shape} has one value per group, which has no variance")
     return standardize(x, weight, bias, num_groups, False, eps)[0]
 
 

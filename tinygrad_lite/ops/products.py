@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.ops.contraction import einsum, tensordot
+from tinygrad_lite.ops.contraction import einsum, product, tensordot
 from tinygrad_lite.ops.creation import as_tensor
 from tinygrad_lite.ops.norms import cdist
 from tinygrad_lite.primitive import composed, primitive
@@ -48,9 +48,11 @@ def matmul(x: Array, y: Array) -> Tensor:
     >>> tl.matmul(tl.tensor([[1.0, 2.0], [3.0, 4.0]]), tl.tensor([1.0, 10.0]))
     tensor([21., 43.])
     """
-    if np.ndim(x) > 2 and np.ndim(y) == 2 and x.flags.c_contiguous:  # one product, not one for each batch
-        return np.reshape(np.matmul(rows(x), y), (*x.shape[:-1], y.shape[-1]))
-    return np.matmul(x, y)
+    if type(x) is not np.ndarray or type(y) is not np.ndarray:
+        raise ValueError("matmul: got a number; needs operands of one axis or more. To scale, write x * number")
+    if x.ndim > 2 and y.ndim == 2 and x.flags.c_contiguous:  # one product, not one for each batch
+        return np.reshape(product(rows(x), y), (*x.shape[:-1], y.shape[-1]))
+    return product(x, y)
 
 
 @matmul.gradient
@@ -58,8 +60,8 @@ def matmul_x(g, y):
     if y.ndim == 1:
         return g[..., None] * y
     if g.ndim < y.ndim:  # x is a vector
-        return np.matmul(y, g[..., None])[..., 0]
-    return np.matmul(g, np.swapaxes(y, -1, -2)) if y.ndim > 2 else matmul.on(g, y.T)
+        return product(y, g[..., None])[..., 0]
+    return matmul.on(g, y.T) if y.ndim == 2 < g.ndim else product(g, np.swapaxes(y, -1, -2))
 
 
 @matmul.gradient
@@ -67,10 +69,10 @@ def matmul_y(g, x, y_shape):
     if x.ndim == 1:
         return x[:, None] * g[..., None, :] if len(y_shape) > 1 else x * g
     if len(y_shape) == 1:
-        return np.matmul(rows(x).T, np.reshape(g, -1))
+        return product(rows(x).T, np.reshape(g, -1))
     if len(y_shape) == 2:
-        return np.matmul(rows(x).T, rows(g))
-    return np.matmul(np.swapaxes(x, -1, -2), g)
+        return product(rows(x).T, rows(g))
+    return product(np.swapaxes(x, -1, -2), g)
 
 
 def rows(x: Any) -> Any:
@@ -89,37 +91,43 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Tensor:
     >>> tl.linear(tl.tensor([1.0, 2.0]), tl.tensor([[3.0, 4.0]]), tl.tensor([0.5]))
     tensor([11.5])
     """
-    if input.ndim < 1 or weight.ndim not in (1, 2) or input.shape[-1] != weight.shape[-1]:
+    if weight.ndim not in (1, 2) or not input.ndim or input.shape[-1] != weight.shape[-1]:
         raise ValueError(
             f"linear: input of shape {input.shape} and weight of shape {weight.shape}; they need (..., in) and "
-            "(out, in). A weight made for another library may have to be transposed"
+            "(out, in). A weight that is stored as (in, out) has to be transposed"
         )
-    out = np.matmul(rows(input) if input.ndim > 2 else input, weight.T)
+    many = input.ndim > 2
+    out = product(rows(input) if many else input, weight.T)
     if bias is not None:
         if np.shape(bias) not in (weight.shape[:-1], (1,), ()):
             raise ValueError(f"linear: bias of shape {np.shape(bias)} for weight of shape {weight.shape}")
-        if out.ndim and np.result_type(out, bias) == out.dtype:
+        if getattr(bias, "dtype", out.dtype) is out.dtype:
             out += bias
         else:
             out = out + bias
-    return np.reshape(out, input.shape[:-1] + weight.shape[:-1])
+    return np.reshape(out, input.shape[:-1] + weight.shape[:-1]) if many else out
 
 
 @linear.gradient
 def linear_input(g, weight):
-    return g[..., None] * weight if weight.ndim == 1 else matmul.on(g, weight)
+    if weight.ndim == 1:
+        return g[..., None] * weight
+    return product(g, weight) if g.ndim < 3 else matmul.on(g, weight)
 
 
 @linear.gradient
 def linear_weight(g, input):
     if g.ndim < input.ndim:  # weight is a vector
-        return np.matmul(np.reshape(g, -1), rows(input)) if input.ndim > 1 else g * input
-    return np.matmul(rows(g).T, rows(input)) if input.ndim > 1 else g[:, None] * input
+        return product(np.reshape(g, -1), rows(input)) if input.ndim > 1 else g * input
+    return product(rows(g).T, rows(input)) if input.ndim > 1 else g[:, None] * input
 
 
 @linear.gradient
 def linear_bias(g):
-    return g
+    if g.ndim < 2:
+        return g
+    g = rows(g)
+    return product(np.ones(len(g), g.dtype), g)  # BLAS sums over rows faster than np.sum
 
 
 # ------------------------------------------------------------------------ matmul of given ranks

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import tinygrad_lite as tl
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
 
@@ -27,6 +28,7 @@ __all__ = [
     "mean",
     "nanmean",
     "nansum",
+    "norm",
     "prod",
     "std",
     "std_mean",
@@ -82,12 +84,27 @@ def floating(x: np.ndarray, name: str = "", dtype: Any = None) -> np.ndarray:
     return x.astype(np.float64) if x.dtype.kind != "f" else x
 
 
-def accumulate(ufunc: np.ufunc, x: np.ndarray, axes: tuple[int, ...], keepdims: bool, dtype: Any) -> Any:
-    """A sum or a product: float16 is added up in float32, integers and bool in int64."""
+def narrow(total: Any, dtype: np.dtype) -> Any:
+    """What was computed in float32 for a float16 operand, in float16."""
+    return total.astype(dtype) if dtype == np.float16 else total
+
+
+def reduce(ufunc: Any, x: np.ndarray, axis: Any, keepdims: bool, dtype: Any = None) -> Any:
+    """ufunc.reduce, for every kind of `axis`."""
+    return ufunc.reduce(x, axes_of(axis, x.ndim), dtype, keepdims=keepdims)
+
+
+def sum_dtypes(x: np.ndarray, dtype: Any) -> tuple[Any, Any]:
+    """The dtype of a sum or product, and that to compute it in: integers and bool int64, float16 float32."""
     if dtype is None:
         dtype = np.int64 if x.dtype.kind in "biu" and x.dtype != np.uint64 else x.dtype
-    wide = np.float32 if dtype == np.float16 else dtype
-    total = ufunc.reduce(x, axes, wide, keepdims=keepdims)
+    return dtype, np.float32 if dtype == np.float16 else dtype
+
+
+def accumulate(ufunc: np.ufunc, x: np.ndarray, axis: Any, keepdims: bool, dtype: Any) -> Any:
+    """A sum or a product."""
+    dtype, wide = sum_dtypes(x, dtype)
+    total = reduce(ufunc, x, axis, keepdims, wide)
     return total if wide is dtype else total.astype(dtype)
 
 
@@ -104,7 +121,7 @@ def sum(x: Array, axis: Axes = None, keepdims: bool = False, dtype: Any = None) 
     >>> tl.sum(tl.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     tensor([3., 7.])
     """
-    return accumulate(np.add, x, axes_of(axis, x.ndim), keepdims, dtype)
+    return accumulate(np.add, x, axis, keepdims, dtype)
 
 
 @sum.gradient
@@ -115,7 +132,7 @@ def sum_x(g, x_shape, axis):
 def average(x: np.ndarray, axis: Any, keepdims: bool) -> Any:
     """The mean of a floating-point array."""
     n = count(x.shape, axis)
-    total = accumulate(np.add, x, axes_of(axis, x.ndim), keepdims, np.float32 if x.dtype == np.float16 else None)
+    total = accumulate(np.add, x, axis, keepdims, np.float32 if x.dtype == np.float16 else None)
     return (total / n if n else total * math.nan).astype(x.dtype)
 
 
@@ -145,7 +162,7 @@ def nansum(x: Array, axis: Axes = None, keepdims: bool = False, dtype: Any = Non
     >>> tl.nansum(tl.tensor([1.0, float("nan"), 2.0]))
     tensor(3.)
     """
-    return accumulate(np.add, np.where(x == x, x, 0), axes_of(axis, x.ndim), keepdims, dtype)
+    return accumulate(np.add, np.where(x == x, x, 0), axis, keepdims, dtype)
 
 
 @nansum.gradient
@@ -161,10 +178,11 @@ def nanmean(x: Array, axis: Axes = None, keepdims: bool = False, dtype: Any = No
     >>> tl.nanmean(tl.tensor([1.0, float("nan"), 2.0]))
     tensor(1.5)
     """
-    x, axes = floating(x, "nanmean", dtype), axes_of(axis, x.ndim)
-    total = accumulate(np.add, np.where(x == x, x, 0), axes, keepdims, None)
+    x = floating(x, "nanmean", dtype)
+    wide = np.float32 if x.dtype == np.float16 else x.dtype
+    total = reduce(np.add, np.where(x == x, x, 0), axis, keepdims, wide)
     with np.errstate(invalid="ignore"):
-        return (total / np.add.reduce(x == x, axes, np.int64, keepdims=keepdims)).astype(x.dtype)
+        return (total / reduce(np.add, x == x, axis, keepdims, np.int64)).astype(x.dtype)
 
 
 @nanmean.gradient
@@ -179,7 +197,7 @@ def nanmean_x(g, x, axis):
 
 def deviations(x: Any, axis: Any) -> Any:
     """x - mean(x)."""
-    return x - np.mean(x, axis=axes_of(axis, x.ndim), keepdims=True)
+    return x - np.mean(x, axis=axes_of(axis, x.ndim), keepdims=True) if x.size else x
 
 
 def freedom(shape: tuple[int, ...], axis: Any, correction: Any) -> tuple[Any, float]:
@@ -191,13 +209,12 @@ def freedom(shape: tuple[int, ...], axis: Any, correction: Any) -> tuple[Any, fl
 
 
 def variance(x: np.ndarray, axis: Any, correction: Any, keepdims: bool) -> Any:
-    """The variance of an array; inf or NaN without degrees of freedom."""
-    x = floating(x)
+    """The variance of an array, float16 in float32; inf or NaN without degrees of freedom."""
+    x = x.astype(np.float32) if x.dtype == np.float16 else floating(x)
     axis, degrees = freedom(x.shape, axis, correction)
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    d = wide - average(wide, axis, True)
+    d = x - average(x, axis, True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.true_divide(np.add.reduce(d * d, axes_of(axis, x.ndim), keepdims=keepdims), degrees).astype(x.dtype)
+        return np.true_divide(reduce(np.add, d * d, axis, keepdims), degrees)
 
 
 @primitive
@@ -211,7 +228,7 @@ def var(x: Array, axis: Axes = None, correction: float = 1, keepdims: bool = Fal
     >>> tl.var(tl.tensor([1.0, 2.0, 3.0])), tl.var(tl.tensor([1.0, 2.0, 3.0]), correction=0)
     (tensor(1.), tensor(0.6666667))
     """
-    return variance(x, axis, correction, keepdims)
+    return narrow(variance(x, axis, correction, keepdims), x.dtype)
 
 
 @var.gradient
@@ -230,7 +247,7 @@ def std(x: Array, axis: Axes = None, correction: float = 1, keepdims: bool = Fal
     >>> tl.std(tl.tensor([1.0, 3.0, 5.0]))
     tensor(2.)
     """
-    return np.sqrt(variance(x, axis, correction, keepdims))
+    return narrow(np.sqrt(variance(x, axis, correction, keepdims)), x.dtype)
 
 
 @std.gradient
@@ -277,7 +294,7 @@ def prod(x: Array, axis: Axes = None, keepdims: bool = False, dtype: Any = None)
     >>> x.grad
     tensor([6., 0., 0.])
     """
-    return accumulate(np.multiply, x, axes_of(axis, x.ndim), keepdims, dtype)
+    return accumulate(np.multiply, x, axis, keepdims, dtype)
 
 
 @prod.gradient
@@ -305,11 +322,11 @@ def logsumexp(x: Array, axis: Axes = None, keepdims: bool = False) -> Tensor:
     >>> tl.logsumexp(tl.tensor([1000.0, 1000.0]))
     tensor(1000.6932)
     """
-    x, axes = floating(x), axes_of(axis, x.ndim)
-    top = np.maximum.reduce(x, axes, keepdims=True, initial=-math.inf)
+    x = floating(x)
+    top = np.maximum.reduce(x, axes_of(axis, x.ndim), keepdims=True, initial=-math.inf)
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):
-        total = np.log(accumulate(np.add, np.exp(x - top), axes, keepdims, None))
+        total = np.log(accumulate(np.add, np.exp(x - top), axis, keepdims, None))
     return total + np.reshape(top, total.shape)
 
 
@@ -338,7 +355,7 @@ def amax(x: Array, axis: Axes = None, keepdims: bool = False) -> Tensor:
     >>> tl.amax(tl.tensor([[1.0, 5.0], [7.0, 2.0]]), axis=1)
     tensor([5., 7.])
     """
-    return np.maximum.reduce(x, axes_of(axis, x.ndim), keepdims=keepdims)
+    return reduce(np.maximum, x, axis, keepdims)
 
 
 @amax.gradient
@@ -356,7 +373,7 @@ def amin(x: Array, axis: Axes = None, keepdims: bool = False) -> Tensor:
     >>> tl.amin(tl.tensor([[1.0, 5.0], [7.0, 2.0]]), axis=1)
     tensor([1., 2.])
     """
-    return np.minimum.reduce(x, axes_of(axis, x.ndim), keepdims=keepdims)
+    return reduce(np.minimum, x, axis, keepdims)
 
 
 @amin.gradient
@@ -390,7 +407,7 @@ def all(x: Array, axis: Axes = None, keepdims: bool = False) -> Tensor:
     >>> tl.all(tl.tensor([[True, False], [True, True]]), axis=1)
     tensor([False,  True])
     """
-    return np.logical_and.reduce(x, axes_of(axis, x.ndim), keepdims=keepdims)
+    return reduce(np.logical_and, x, axis, keepdims)
 
 
 @primitive
@@ -401,7 +418,7 @@ def any(x: Array, axis: Axes = None, keepdims: bool = False) -> Tensor:
     >>> tl.any(tl.tensor([[True, False], [False, False]]), axis=1)
     tensor([ True, False])
     """
-    return np.logical_or.reduce(x, axes_of(axis, x.ndim), keepdims=keepdims)
+    return reduce(np.logical_or, x, axis, keepdims)
 
 
 @primitive
@@ -413,3 +430,22 @@ def count_nonzero(x: Array, axis: Axes = None, keepdims: bool = False) -> Tensor
     tensor([1, 2])
     """
     return np.count_nonzero(x, axes_of(axis, x.ndim), keepdims=keepdims)
+
+
+@composed
+def norm(x: Array, p: float | str = "fro", axis: Axes = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
+    """norm(x) = (sum_i |x_i|^p)^(1/p), over all elements that are reduced; the gradient at 0 is 0.
+
+    p: a number; inf is the largest |x_i|, -inf the smallest, 0 counts x_i != 0; "fro" is 2; "nuc" is
+    the sum of the singular values of the matrices in two axes. For other norms of matrices see
+    `tl.linalg.norm`. Raises ValueError for another p, and for the largest or smallest of no elements.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.norm(tl.tensor([3.0, -4.0])), tl.norm(tl.tensor([3.0, -4.0]), p=1)
+    (tensor(5.), tensor(7.))
+    """
+    if p == "nuc":
+        return tl.linalg.norm(x, "nuc", axis, keepdims, dtype)
+    if isinstance(p, str) and p != "fro":
+        raise ValueError(f"norm: got p={p!r}; it must be a number, 'fro' or 'nuc'")
+    return tl.linalg.vector_norm(x, 2.0 if isinstance(p, str) else p, axis, keepdims, dtype)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.ops.elementwise import divide, quiet, subtract
+from tinygrad_lite.ops.elementwise import divide, quiet
 from tinygrad_lite.primitive import composed, primitive
-from tinygrad_lite.tensor import Array, Tensor, to_array
+from tinygrad_lite.tensor import Array, Tensor
 
 __all__ = [
     "ceil",
@@ -143,6 +143,24 @@ def floor_divide_y(g):
     return np.zeros_like(g)
 
 
+@primitive(public=False)
+def trunc_divide(x: Array, y: Array) -> Tensor:
+    """trunc(x / y); the gradient is 0."""
+    if _integers(x, y):
+        return _divided(np.floor_divide, x - _divided(np.fmod, x, y), y)
+    return np.trunc(_divided(np.divide, x, y))
+
+
+@trunc_divide.gradient
+def trunc_divide_x(g):
+    return np.zeros_like(g)
+
+
+@trunc_divide.gradient
+def trunc_divide_y(g):
+    return np.zeros_like(g)
+
+
 @primitive
 def remainder(x: Array, y: Array) -> Tensor:
     """x - y floor(x / y): it has the sign of y, as Python's %.
@@ -189,6 +207,9 @@ def fmod_y(g, x, y):
     return -g * np.trunc(x / y)
 
 
+DIVISIONS = {None: divide, "floor": floor_divide, "trunc": trunc_divide}
+
+
 @composed
 def div(x: Array, y: Array, rounding_mode: str | None = None) -> Tensor:
     """x / y; floor(x / y) or trunc(x / y) with rounding_mode 'floor' or 'trunc', whose gradient is 0.
@@ -199,12 +220,6 @@ def div(x: Array, y: Array, rounding_mode: str | None = None) -> Tensor:
     >>> tl.div(tl.tensor([7, -7]), 2, rounding_mode="trunc")
     tensor([ 3, -3])
     """
-    if rounding_mode is None:
-        return divide(x, y)
-    if rounding_mode == "floor":
-        return floor_divide(x, y)
-    if rounding_mode != "trunc":
+    if rounding_mode not in DIVISIONS:
         raise ValueError(f"div: got rounding_mode={rounding_mode!r}; needs None, 'floor' or 'trunc'")
-    if _integers(to_array(x), to_array(y)):
-        return floor_divide(subtract(x, fmod(x, y)), y)
-    return trunc(divide(x, y))
+    return DIVISIONS[rounding_mode](x, y)

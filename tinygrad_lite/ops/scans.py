@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_lite.ops.creation import as_tensor
 from tinygrad_lite.ops.indexing import scatter_along_axis
-from tinygrad_lite.ops.reductions import floating
+from tinygrad_lite.ops.reductions import floating, sum_dtypes
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
 
@@ -40,11 +40,9 @@ def later(x: Any, axis: int, first: Any) -> Any:
     return np.concatenate([np.full_like(x[along(axis, 0, 1)], first), x[along(axis, 0, -1)]], axis=axis)
 
 
-def accumulate(ufunc: np.ufunc, x: np.ndarray, axis: int, dtype: Any) -> np.ndarray:
-    """A running sum or product: float16 in float32, integers and bool in int64."""
-    if dtype is None:
-        dtype = np.int64 if x.dtype.kind in "biu" and x.dtype != np.uint64 else x.dtype
-    wide = np.float32 if dtype == np.float16 else dtype
+def accumulate(ufunc: np.ufunc, x: np.ndarray, axis: int, dtype: Any) -> Any:
+    """A running sum or product."""
+    dtype, wide = sum_dtypes(x, dtype)
     total = ufunc.accumulate(np.atleast_1d(x), axis_of(axis, x.ndim), wide)
     return np.reshape(total, x.shape).astype(dtype, copy=False)
 
@@ -68,7 +66,7 @@ def cumsum_x(g, axis):
 
 
 @primitive(public=False)
-def reversed_cumsum(x: Array, axis: int) -> Tensor:
+def reversed_cumsum(x: Array, axis: int) -> Any:
     """x_i + ... + x_(n-1): the transpose of cumsum."""
     if x.ndim == 0:
         return np.array(x)
@@ -85,7 +83,7 @@ def reversed_cumsum_x(g, axis):
 
 
 @primitive(public=False)
-def recurrence(a: Array, b: Array, axis: int) -> Tensor:
+def recurrence(a: Array, b: Array, axis: int) -> Any:
     """y_i = a_i y_(i-1) + b_i along an axis, with y_(-1) = 0.
 
     Two neighbouring steps are one such step, so log2(n) sweeps that each double the steps taken in one
@@ -134,7 +132,7 @@ def cumprod_x(g, x, axis):
 
 
 @primitive
-def logcumsumexp(x: Array, axis: int) -> Tensor:
+def logcumsumexp(x: Array, axis: int) -> Any:
     """logcumsumexp(x)_i = log(exp(x_0) + ... + exp(x_i)), along an axis, without overflow.
 
     >>> import tinygrad_lite as tl
@@ -157,7 +155,7 @@ def logcumsumexp_x(g, x, out, axis):
 # ------------------------------------------------------------------------------- running extremes
 
 
-def running(ufunc: np.ufunc, x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+def running(ufunc: np.ufunc, x: np.ndarray, axis: int) -> Any:
     """The running extreme, and the last place so far that has it; NaN once there is one."""
     lane, axis = np.atleast_1d(x), axis_of(axis, x.ndim)
     values = ufunc.accumulate(lane, axis)
@@ -167,7 +165,7 @@ def running(ufunc: np.ufunc, x: np.ndarray, axis: int) -> tuple[np.ndarray, np.n
 
 
 @primitive(outputs="values indices", discrete="indices")
-def cummax(x: Array, axis: int) -> Tensor:
+def cummax(x: Array, axis: int) -> Any:
     """cummax(x)_i = max(x_0, ..., x_i), along an axis, as (values, indices).
 
     indices: the last place up to i that has the maximum; the gradient goes there.
@@ -185,7 +183,7 @@ def cummax_x(g, x_shape, indices, axis):
 
 
 @primitive(outputs="values indices", discrete="indices")
-def cummin(x: Array, axis: int) -> Tensor:
+def cummin(x: Array, axis: int) -> Any:
     """cummin(x)_i = min(x_0, ..., x_i), along an axis, as (values, indices).
 
     indices: the last place up to i that has the minimum; the gradient goes there.
@@ -217,16 +215,15 @@ def diff(x: Array, n: int = 1, axis: int = -1, prepend: Array = None, append: Ar
     tensor([1., 3., 5.])
     """
     x = as_tensor(x)
-    if x.ndim == 0:
+    if not x.ndim:
         raise ValueError("diff: got a 0-d operand; it needs at least one axis")
     if n < 0:
         raise ValueError(f"diff: got n={n}; it must be at least 0")
     axis = axis_of(axis, x.ndim)
     if n > 0 and (prepend is not None or append is not None):
         edge = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
-        ends = [t if t is None else as_tensor(t) for t in (prepend, append)]
-        ends = [np.broadcast_to(t, edge) if t is not None and t.ndim == 0 else t for t in ends]
-        x = np.concatenate([t for t in (ends[0], x, ends[1]) if t is not None], axis=axis)
+        parts = [as_tensor(t) for t in (prepend, x, append) if t is not None]
+        x = np.concatenate([t if t.ndim else np.broadcast_to(t, edge) for t in parts], axis=axis)
     subtract = np.not_equal if x.dtype == np.bool_ else np.subtract
     for _ in range(min(n, x.shape[axis])):
         x = subtract(x[along(axis, 1)], x[along(axis, 0, -1)])

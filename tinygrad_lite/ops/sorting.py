@@ -34,6 +34,15 @@ __all__ = [
 ]
 
 
+def lanes_of(name: str, x: np.ndarray, axis: Any, least: int = 0) -> tuple[np.ndarray, int]:
+    """x with one axis at least, and `axis` counted from the start; along it there must be `least` elements."""
+    axis = axis_of(axis, x.ndim)
+    lanes = np.atleast_1d(x)
+    if lanes.shape[axis] < least:
+        raise ValueError(f"{name}: axis {axis} of shape {x.shape} has no elements; it needs at least {least}")
+    return lanes, axis
+
+
 def pick(x: np.ndarray, indices: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """The elements of a lane at `indices`, and the indices; of 0-d where x is."""
     values = np.take_along_axis(np.atleast_1d(x), indices, axis)
@@ -57,7 +66,7 @@ def put_back(g: Any, indices: Any, axis: Any, shape: tuple[int, ...]) -> Any:
 
 
 @primitive(public=False)
-def place(values: Array, indices: Array, axis: int, size: int) -> Tensor:
+def place(values: Array, indices: Array, axis: int, size: int) -> Any:
     """Zeros, of `size` along `axis`, with values at indices along it, of which no two are the same.
 
     (`scatter_along_axis` adds up at equal indices, and takes five times as long.)
@@ -75,45 +84,42 @@ def place_values(g, indices, axis):
 # ------------------------------------------------------------------------------ maxima and minima
 
 
-def extreme(find: Callable, x: np.ndarray, axis: int, keepdims: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The values and the indices that np.argmax or np.argmin finds along an axis."""
-    axis = axis_of(axis, x.ndim)
-    return pick_one(x, find(np.atleast_1d(x), axis, keepdims=True), axis, keepdims)
-
-
 @primitive(outputs="values indices", discrete="indices", public=False)
-def max_along(x: Array, axis: int, keepdims: bool = False) -> Tensor:
+def max_(x: Array, axis: int, keepdims: bool = False) -> Any:
     """The maxima along an axis, and where the first of each is."""
-    return extreme(np.argmax, x, axis, keepdims)
+    lanes, axis = lanes_of("max", x, axis, 1)
+    return pick_one(x, np.argmax(lanes, axis, keepdims=True), axis, keepdims)
 
 
-@max_along.gradient
-def max_along_x(g, indices, axis, x_shape):
+@max_.gradient
+def max_x(g, indices, axis, x_shape):
     return put_back(g, indices, axis, x_shape)
 
 
 @primitive(outputs="values indices", discrete="indices", public=False)
-def min_along(x: Array, axis: int, keepdims: bool = False) -> Tensor:
+def min_(x: Array, axis: int, keepdims: bool = False) -> Any:
     """The minima along an axis, and where the first of each is."""
-    return extreme(np.argmin, x, axis, keepdims)
+    lanes, axis = lanes_of("min", x, axis, 1)
+    return pick_one(x, np.argmin(lanes, axis, keepdims=True), axis, keepdims)
 
 
-@min_along.gradient
-def min_along_x(g, indices, axis, x_shape):
+@min_.gradient
+def min_x(g, indices, axis, x_shape):
     return put_back(g, indices, axis, x_shape)
 
 
-def extreme_of(name: str, overall: Any, elementwise: Any, one_axis: Any, x: Any, axis: Any, keepdims: bool, y: Any) -> Any:
-    """PyTorch's three meanings of `max` and `min`."""
+def meant(name: str, x: Any, axis: Any, keepdims: bool, y: Any, forms: tuple[Callable, Callable, Callable]) -> Any:
+    """One of PyTorch's three forms of `max` and `min`: of two operands, of all elements, along an axis."""
+    of_two, of_all, along = forms
     if isinstance(axis, (Tensor, np.ndarray, np.floating, list, float)):
         axis, y = None, axis
     if y is not None:
-        return elementwise(x, y)
+        return of_two(x, y)
     if axis is None:
-        return overall(x, None, keepdims)
+        return of_all(x, None, keepdims)
     if isinstance(axis, tuple):
-        raise TypeError(f"{name}: got axis={axis}; it finds indices along one axis. For several use tl.a{name}")
-    return one_axis(x, axis, keepdims)
+        raise TypeError(f"{name}: got axis={axis}; it finds the indices along one axis. For several use tl.a{name}")
+    return along(x, axis, keepdims)
 
 
 @composed
@@ -129,7 +135,7 @@ def max(x: Array, axis: Any = None, keepdims: bool = False, y: Array = None) -> 
     (tensor(7.), tensor([1, 0]), tensor([[3., 5.],
             [7., 3.]]))
     """
-    return extreme_of("max", amax, maximum, max_along, x, axis, keepdims, y)
+    return meant("max", x, axis, keepdims, y, (maximum, amax, max_))
 
 
 @composed
@@ -143,7 +149,7 @@ def min(x: Array, axis: Any = None, keepdims: bool = False, y: Array = None) -> 
     >>> tl.min(tl.tensor([[1.0, 5.0], [7.0, 2.0]]), axis=0).values
     tensor([1., 2.])
     """
-    return extreme_of("min", amin, minimum, min_along, x, axis, keepdims, y)
+    return meant("min", x, axis, keepdims, y, (minimum, amin, min_))
 
 
 @primitive
@@ -179,7 +185,7 @@ def order(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
 
 
 @primitive(outputs="values indices", discrete="indices")
-def sort(x: Array, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+def sort(x: Array, axis: int = -1, descending: bool = False, stable: bool = True) -> Any:
     """sort(x) = the elements in ascending order along an axis, and where they were: (values, indices).
 
     stable: accepted for PyTorch's sake; equal elements always keep their order.
@@ -189,8 +195,8 @@ def sort(x: Array, axis: int = -1, descending: bool = False, stable: bool = True
     >>> values, indices
     (tensor([1., 2., 3.]), tensor([1, 2, 0]))
     """
-    axis = axis_of(axis, x.ndim)
-    return pick(x, order(np.atleast_1d(x), axis, descending), axis)
+    lanes, axis = lanes_of("sort", x, axis)
+    return pick(x, order(lanes, axis, descending), axis)
 
 
 @sort.gradient
@@ -199,18 +205,19 @@ def sort_x(g, indices, axis, x_shape):
 
 
 @primitive
-def argsort(x: Array, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+def argsort(x: Array, axis: int = -1, descending: bool = False, stable: bool = True) -> Any:
     """argsort(x) = the indices that sort x along an axis. Arguments as for `sort`.
 
     >>> import tinygrad_lite as tl
     >>> tl.argsort(tl.tensor([3.0, 1.0, 2.0]), descending=True)
     tensor([0, 2, 1])
     """
-    return order(np.atleast_1d(x), axis_of(axis, x.ndim), descending).reshape(x.shape)
+    lanes, axis = lanes_of("argsort", x, axis)
+    return order(lanes, axis, descending).reshape(x.shape)
 
 
 @primitive(outputs="values indices", discrete="indices")
-def topk(x: Array, k: int, axis: int = -1, largest: bool = True, sorted: bool = True) -> Tensor:
+def topk(x: Array, k: int, axis: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     """topk(x) = the k largest elements along an axis, in descending order: (values, indices).
 
     largest: False for the k smallest, in ascending order. sorted: accepted for PyTorch's sake; they always are.
@@ -220,18 +227,17 @@ def topk(x: Array, k: int, axis: int = -1, largest: bool = True, sorted: bool = 
     >>> tl.topk(tl.tensor([3.0, 1.0, 2.0]), 2).values
     tensor([3., 2.])
     """
-    axis = axis_of(axis, x.ndim)
-    lane = np.atleast_1d(x)
-    size = lane.shape[axis]
+    lanes, axis = lanes_of("topk", x, axis)
+    size = lanes.shape[axis]
     check_rank("topk", k, 0, size)
-    if x.ndim == 0:
+    if not x.ndim:
         return np.array(x), np.zeros((), np.int64)
     if k == 0:
-        return pick(x, np.take(order(lane, axis, largest), [], axis), axis)
+        return pick(x, np.take(order(lanes, axis, largest), [], axis), axis)
     cut = size - k if largest else k - 1
-    found = np.take(np.argpartition(lane, cut, axis), range(cut, size) if largest else range(k), axis)
+    found = np.take(np.argpartition(lanes, cut, axis), range(cut, size) if largest else range(k), axis)
     found.sort(axis)  # equal elements keep their order
-    indices = order(np.take_along_axis(lane, found, axis), axis, largest)
+    indices = order(np.take_along_axis(lanes, found, axis), axis, largest)
     return pick(x, np.take_along_axis(found, indices, axis), axis)
 
 
@@ -248,14 +254,13 @@ def check_rank(name: str, k: int, low: int, size: int) -> None:
 # -------------------------------------------------------------------------- medians and quantiles
 
 
-def kth(x: np.ndarray, k: int, axis: int, keepdims: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The element that comes at place k in ascending order along an axis."""
-    indices = np.take(np.argpartition(np.atleast_1d(x), k, axis), [k], axis)
-    return pick_one(x, indices, axis, keepdims)
+def kth(lanes: np.ndarray, k: int, axis: int) -> np.ndarray:
+    """The index of the element at place k in ascending order along an axis."""
+    return np.take(np.argpartition(lanes, k, axis), [k], axis)
 
 
 @primitive(outputs="values indices", discrete="indices")
-def kthvalue(x: Array, k: int, axis: int = -1, keepdims: bool = False) -> Tensor:
+def kthvalue(x: Array, k: int, axis: int = -1, keepdims: bool = False) -> Any:
     """kthvalue(x, k) = the k-th smallest element along an axis, counted from 1, and its index: (values, indices).
 
     Raises ValueError if there is no k-th.
@@ -264,9 +269,9 @@ def kthvalue(x: Array, k: int, axis: int = -1, keepdims: bool = False) -> Tensor
     >>> tl.kthvalue(tl.tensor([3.0, 1.0, 2.0]), 2).values
     tensor(2.)
     """
-    axis = axis_of(axis, x.ndim)
-    check_rank("kthvalue", k, 1, np.atleast_1d(x).shape[axis])
-    return kth(x, k - 1, axis, keepdims)
+    lanes, axis = lanes_of("kthvalue", x, axis)
+    check_rank("kthvalue", k, 1, lanes.shape[axis])
+    return pick_one(x, kth(lanes, k - 1, axis), axis, keepdims)
 
 
 @kthvalue.gradient
@@ -274,34 +279,33 @@ def kthvalue_x(g, indices, axis, x_shape):
     return put_back(g, indices, axis, x_shape)
 
 
-@primitive(public=False)
-def median_of_all(x: Array) -> Tensor:
+@primitive(name="median", public=False)
+def middle(x: Array) -> Any:
     """The lower median of all elements; NaN if one is NaN, or there are none."""
     if x.size == 0 or (x != x).any():
         return np.full((), np.nan, x.dtype)
     return np.partition(x.ravel(), (x.size - 1) // 2)[(x.size - 1) // 2]
 
 
-@median_of_all.gradient
-def median_of_all_x(g, x, out):
+@middle.gradient
+def middle_x(g, x, out):
     return share(g, x, out, None)
 
 
 @primitive(outputs="values indices", discrete="indices", public=False)
-def median_along(x: Array, axis: int, keepdims: bool = False) -> Tensor:
+def median_(x: Array, axis: int, keepdims: bool = False) -> Any:
     """The lower medians along an axis, and where they are; NaN, and where it is, if one is NaN."""
-    axis = axis_of(axis, x.ndim)
-    lane = np.atleast_1d(x)
-    values, indices = kth(lane, (lane.shape[axis] - 1) // 2, axis, True)
-    nan = lane != lane
+    lanes, axis = lanes_of("median", x, axis, 1)
+    indices = kth(lanes, (lanes.shape[axis] - 1) // 2, axis)
+    nan = lanes != lanes
     broken = nan.any(axis, keepdims=True)
     if broken.any():
         indices = np.where(broken, np.argmax(nan, axis, keepdims=True), indices)
     return pick_one(x, indices, axis, keepdims)
 
 
-@median_along.gradient
-def median_along_x(g, indices, axis, x_shape):
+@median_.gradient
+def median_x(g, indices, axis, x_shape):
     return put_back(g, indices, axis, x_shape)
 
 
@@ -316,7 +320,10 @@ def median(x: Array, axis: int | None = None, keepdims: bool = False) -> Any:
     >>> tl.median(tl.tensor([4.0, 1.0, 3.0, 2.0]))
     tensor(2.)
     """
-    return median_of_all(x) if axis is None else median_along(x, axis, keepdims)
+    if axis is not None:
+        return median_(x, axis, keepdims)
+    result = middle(x)
+    return np.reshape(result, (1,) * np.ndim(x)) if keepdims else result
 
 
 INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
@@ -341,7 +348,7 @@ def quantile(
     q = q if isinstance(q, Tensor) else as_tensor(np.asarray(q, np.float64))
     axis = axis if axis is None else axis_of(axis, x.ndim)
     check_quantile(q, interpolation)
-    lanes = np.ravel(x) if axis is None or x.ndim == 0 else np.moveaxis(x, axis, -1)
+    lanes: Any = np.ravel(x) if axis is None or x.ndim == 0 else np.moveaxis(x, axis, -1)
     if lanes.shape[-1] == 0:
         raise ValueError(f"quantile: got no elements along axis={axis} of shape {x.shape}; it needs at least one")
     result = between(sort(lanes).values, np.ravel(q).astype(np.float64) * (lanes.shape[-1] - 1), interpolation)
@@ -360,12 +367,12 @@ def check_quantile(q: Tensor, interpolation: str) -> None:
         raise ValueError(f"quantile: got interpolation={interpolation!r}; it must be one of {INTERPOLATIONS}")
 
 
-def between(ordered: Tensor, place: Tensor, interpolation: str) -> Tensor:
+def between(ordered: Any, places: Any, interpolation: str) -> Any:
     """The values of sorted lanes at places that may lie between two elements."""
-    exact = place._array
+    exact = places._array
     low, high = np.floor(exact).astype(int), np.ceil(exact).astype(int)
     if interpolation == "linear" or interpolation == "midpoint":
-        weight = place - low if interpolation == "linear" else 0.5 * (low < high)
+        weight = places - low if interpolation == "linear" else 0.5 * (low < high)
         weight = as_tensor(weight).astype(ordered.dtype)
         with np.errstate(invalid="ignore"):  # inf - inf, where the place is exact
             gap = (ordered[..., high] - ordered[..., low]) * weight

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.ops.elementwise import blockwise, quiet
+from tinygrad_lite.ops.elementwise import blockwise, quiet, real
 from tinygrad_lite.primitive import primitive
 from tinygrad_lite.tensor import Array, Tensor
 
@@ -142,7 +142,7 @@ SINC_SERIES = [(-1) ** k * 2 * k / math.factorial(2 * k + 1) for k in range(9, 0
 
 
 @primitive
-@quiet
+@real
 def sinc(x: Array) -> Tensor:
     """sin(pi x) / (pi x), and 1 at x = 0.
 

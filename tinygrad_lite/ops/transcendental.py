@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tinygrad_lite.ops.elementwise import blockwise, quiet
+from tinygrad_lite.ops.elementwise import NUMBER, blockwise, quiet, real
 from tinygrad_lite.primitive import primitive
 from tinygrad_lite.tensor import Array, Tensor
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 @primitive
-@quiet
+@real
 def sqrt(x: Array) -> Tensor:
     """The square root of x; NaN below 0.
 
@@ -44,7 +44,7 @@ def sqrt_x(g, out):
 
 
 @primitive
-@quiet
+@real
 def rsqrt(x: Array) -> Tensor:
     """1 / sqrt(x).
 
@@ -61,7 +61,7 @@ def rsqrt_x(g, out):
 
 
 @primitive
-@quiet
+@real
 def exp(x: Array) -> Tensor:
     """e^x.
 
@@ -78,7 +78,7 @@ def exp_x(g, out):
 
 
 @primitive
-@quiet
+@real
 def exp2(x: Array) -> Tensor:
     """2^x.
 
@@ -95,7 +95,7 @@ def exp2_x(g, out):
 
 
 @primitive
-@quiet
+@real
 def expm1(x: Array) -> Tensor:
     """e^x - 1, accurate near 0.
 
@@ -112,7 +112,7 @@ def expm1_x(g, out):
 
 
 @primitive
-@quiet
+@real
 def log(x: Array) -> Tensor:
     """ln(x): -Inf at 0, NaN below.
 
@@ -129,7 +129,7 @@ def log_x(g, x):
 
 
 @primitive
-@quiet
+@real
 def log1p(x: Array) -> Tensor:
     """ln(1 + x), accurate near 0.
 
@@ -146,7 +146,7 @@ def log1p_x(g, x):
 
 
 @primitive
-@quiet
+@real
 def log2(x: Array) -> Tensor:
     """ln(x) / ln(2).
 
@@ -163,7 +163,7 @@ def log2_x(g, x):
 
 
 @primitive
-@quiet
+@real
 def log10(x: Array) -> Tensor:
     """ln(x) / ln(10).
 
@@ -199,7 +199,7 @@ def sigmoid_x(g, out):
 
 
 @primitive
-@quiet
+@real
 def logaddexp(x: Array, y: Array) -> Tensor:
     """ln(e^x + e^y), without overflow.
 
@@ -221,7 +221,7 @@ def logaddexp_y(g, x, y):
 
 
 @primitive
-@quiet
+@real
 def xlogy(x: Array, y: Array) -> Tensor:
     """x ln(y), and 0 where x = 0, unless y is NaN.
 
@@ -229,6 +229,7 @@ def xlogy(x: Array, y: Array) -> Tensor:
     >>> tl.xlogy(tl.tensor([0.0, 2.0]), tl.tensor([0.0, 1.0]))
     tensor([0., 0.])
     """
+    y = np.asarray(y, x.dtype) if isinstance(y, NUMBER) else y
     return x * np.log(np.where(np.equal(x, 0) & ~np.isnan(y), 1, y))
 
 

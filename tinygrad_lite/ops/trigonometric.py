@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tinygrad_lite.ops.elementwise import quiet
+from tinygrad_lite.ops.elementwise import real
 from tinygrad_lite.primitive import primitive
 from tinygrad_lite.tensor import Array, Tensor
 
@@ -38,7 +38,7 @@ __all__ = [
 
 
 @primitive
-@quiet
+@real
 def sin(x: Array) -> Tensor:
     """sin(x), x in radians.
 
@@ -55,7 +55,7 @@ def sin_x(g, x):
 
 
 @primitive
-@quiet
+@real
 def cos(x: Array) -> Tensor:
     """cos(x), x in radians.
 
@@ -72,7 +72,7 @@ def cos_x(g, x):
 
 
 @primitive
-@quiet
+@real
 def tan(x: Array) -> Tensor:
     """sin(x) / cos(x), x in radians.
 
@@ -89,7 +89,7 @@ def tan_x(g, out):
 
 
 @primitive
-@quiet
+@real
 def arcsin(x: Array) -> Tensor:
     """The angle in [-pi/2, pi/2] whose sine is x; NaN outside of [-1, 1].
 
@@ -106,7 +106,7 @@ def arcsin_x(g, x):
 
 
 @primitive
-@quiet
+@real
 def arccos(x: Array) -> Tensor:
     """The angle in [0, pi] whose cosine is x; NaN outside of [-1, 1].
 
@@ -123,6 +123,7 @@ def arccos_x(g, x):
 
 
 @primitive
+@real
 def arctan(x: Array) -> Tensor:
     """The angle in (-pi/2, pi/2) whose tangent is x.
 
@@ -139,6 +140,7 @@ def arctan_x(g, x):
 
 
 @primitive
+@real
 def atan2(x: Array, y: Array) -> Tensor:
     """The angle in [-pi, pi] of the point (y, x): arctan(x / y), with the quadrant from both signs.
 
@@ -160,7 +162,7 @@ def atan2_y(g, x, y):
 
 
 @primitive
-@quiet
+@real
 def hypot(x: Array, y: Array) -> Tensor:
     """sqrt(x^2 + y^2), without overflow.
 
@@ -182,6 +184,7 @@ def hypot_y(g, y, out):
 
 
 @primitive
+@real
 def deg2rad(x: Array) -> Tensor:
     """x pi / 180.
 
@@ -198,6 +201,7 @@ def deg2rad_x(g):
 
 
 @primitive
+@real
 def rad2deg(x: Array) -> Tensor:
     """x 180 / pi.
 
@@ -217,7 +221,7 @@ def rad2deg_x(g):
 
 
 @primitive
-@quiet
+@real
 def sinh(x: Array) -> Tensor:
     """(e^x - e^-x) / 2.
 
@@ -234,7 +238,7 @@ def sinh_x(g, x):
 
 
 @primitive
-@quiet
+@real
 def cosh(x: Array) -> Tensor:
     """(e^x + e^-x) / 2.
 
@@ -258,7 +262,7 @@ def tanh(x: Array) -> Tensor:
     >>> tl.tanh(tl.tensor([0.0, 1.0])).round(4)
     tensor([0.    , 0.7616])
     """
-    return np.tanh(x)
+    return np.tanh(x) if x.dtype.kind == "f" else np.tanh(x, dtype=np.float64)
 
 
 @tanh.gradient
@@ -267,6 +271,7 @@ def tanh_x(g, out):
 
 
 @primitive
+@real
 def arcsinh(x: Array) -> Tensor:
     """ln(x + sqrt(x^2 + 1)), the inverse of sinh.
 
@@ -283,7 +288,7 @@ def arcsinh_x(g, x):
 
 
 @primitive
-@quiet
+@real
 def arccosh(x: Array) -> Tensor:
     """ln(x + sqrt(x^2 - 1)), the inverse of cosh; NaN below 1.
 
@@ -300,7 +305,7 @@ def arccosh_x(g, x):
 
 
 @primitive
-@quiet
+@real
 def arctanh(x: Array) -> Tensor:
     """ln((1 + x) / (1 - x)) / 2, the inverse of tanh; NaN outside of [-1, 1].
 
