@@ -27,7 +27,10 @@ def functional_call(module: Module, state: Mapping[str, Tensor], *args: Any, **p
     tensor([[2., 2.],
             [2., 2.]])
     """
-    own = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers(remove_duplicate=False))}
+    own = {
+        **dict(module.named_parameters(remove_duplicate=False)),
+        **dict(module.named_buffers(remove_duplicate=False)),
+    }
     new: dict[int, Tensor] = {}
     for name, value in state.items():
         if name not in own:

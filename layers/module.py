@@ -89,7 +89,7 @@ class Module:
                 changed = after(self, args, out)
                 out = out if changed is None else changed
         except Exception as error:
-            error.add_note(f"in {type(self).__name__}({self.extra_repr()})")
+            error.add_note(f"in {type(self).__name__}({self.extra_repr()})".removesuffix("()"))
             raise
         return out
 

@@ -6,6 +6,7 @@ what comes out must be the same numbers (layouts, precisions), or an error that 
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,7 @@ quiet = settings(
 )
 
 
+@functools.cache
 def example(name: str) -> Call:
     """A call with at least two elements in each floating-point array, where the strategies have one."""
     spec = SPECS[name]

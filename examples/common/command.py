@@ -31,14 +31,14 @@ def whole(at_least: int) -> Callable[[str], int]:
     return number
 
 
-def command_line(name: str, about: About, text: str, seeds: str = "3", out: str = "") -> argparse.ArgumentParser:
+def command_line(name: str, text: str, seeds: str = "3", out: str = "") -> argparse.ArgumentParser:
     """A parser with the options that every example has; add an example's own to it.
 
     text: the module's docstring, shown by --help. seeds, out: what is taken without the option, in words.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m examples {name}",
-        description=f"{about.summary}.\n\n{text.strip()}",
+        description=text.strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--quick", action="store_true", help="a short run with one seed and a lower gate")

@@ -15,12 +15,24 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import tinygrad_lite as tl
+
+PACKAGES = ("tinygrad_lite", "numpy", "numba")
+"""Whose versions are kept with the results."""
+
+
+def version(package: str) -> str:
+    """The installed version of a package."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def spread(values: Sequence[float], show: Callable[[float], str] = "{:.4g}".format) -> str:
@@ -74,15 +86,18 @@ class Report:
         values: Sequence[float],
         at_least: float,
         show: Callable[[float], str] = "{:.4g}".format,
-        **more: str,
+        paper: str = "",
+        baseline: str = "",
     ) -> None:
-        """Add a threshold for the mean of `values`. more: `paper` and `baseline`, in words."""
-        passed = bool(np.mean(values) >= at_least)
-        self.rows.append(Row("GATE", claim, passed, spread(values, show), f"≥ {show(at_least)}", values=values, **more))
+        """Add a threshold for the mean of `values`. paper, baseline: what they reach, in words."""
+        passed, threshold = bool(np.mean(values) >= at_least), f"≥ {show(at_least)}"
+        self.rows.append(Row("GATE", claim, passed, spread(values, show), threshold, paper, baseline, values))
 
-    def claim(self, claim: str, reproduced: bool, measured: str, threshold: str = "", **more: str) -> None:
+    def claim(
+        self, claim: str, reproduced: bool, measured: str, threshold: str = "", paper: str = "", baseline: str = ""
+    ) -> None:
         """Add a finding that does not decide the exit code."""
-        self.rows.append(Row("CLAIM", claim, bool(reproduced), measured, threshold, **more))
+        self.rows.append(Row("CLAIM", claim, bool(reproduced), measured, threshold, paper, baseline))
 
     @property
     def exit_code(self) -> int:
@@ -112,7 +127,7 @@ class Report:
             "seconds": round(time.time() - self.began, 1),
             "command": f"python -m examples {' '.join(sys.argv[1:])}",
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
-            "versions": {"python": platform.python_version(), "numpy": np.__version__},
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
             "settings": self.settings,
             "rows": [asdict(row) for row in self.rows],
             **self.numbers,

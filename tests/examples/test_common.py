@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from examples import __main__ as program
-from examples.common import About, Report, command_line, need, seeds_of, spread
+from examples.common import Report, command_line, need, seeds_of, spread
 from examples.common.baselines import nearest_neighbour
 from examples.common.pictures import Form, PictureError, as_text, read_digit
 from examples.common.report import print_table, replacing
@@ -52,14 +52,14 @@ def test_an_unknown_example_is_refused(name, hint, capsys):
     [([], [0, 1, 2]), (["--quick"], [0]), (["--seed", "7"], [7]), (["--quick", "--seeds", "2"], [0, 1])],
 )
 def test_the_seeds_that_are_asked_for(argv, seeds):
-    parser = command_line("name", About("Summary", "Paper", 1, 0.1), "Text.")
+    parser = command_line("name", "Text.")
     assert seeds_of(parser.parse_args(argv), otherwise=3) == seeds
 
 
 @pytest.mark.parametrize("words", ["--seeds 0", "--seeds x", "--seed -1", "--seed 1 --seeds 2"])
 def test_bad_seeds_are_refused(words):
     with pytest.raises(SystemExit) as stop:
-        command_line("name", About("Summary", "Paper", 1, 0.1), "Text.").parse_args(words.split())
+        command_line("name", "Text.").parse_args(words.split())
     assert stop.value.code == 2
 
 

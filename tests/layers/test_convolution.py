@@ -34,7 +34,7 @@ def convolutions(draw):
 
 
 @needs_torch
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(convolutions(), st.sampled_from(["float32", "float64"]))
 def test_convolution(case, dtype):
     dims, args, params, shape = case

@@ -21,7 +21,7 @@ NETWORKS = [
     (layers.GroupNorm(2, 4), (2, 4, 2)),
     (layers.PReLU(2), (3, 2)),
     (layers.Sequential(layers.Linear(3, 4), layers.BatchNorm1d(4), layers.Tanh(), layers.Linear(4, 3)), (3, 3)),
-    (layers.ResNet(1, (2, 3), 1, 2, "B"), (2, 1, 4, 4)),
+    (layers.ResNet(1, (1, 2), 1, 1, "B"), (2, 1, 3, 3)),
 ]
 
 
@@ -49,7 +49,7 @@ def test_functional_call():
     zeros = functional_call(net, {"0.weight": tl.zeros(2, 2)}, x)
     assert np.array_equal(zeros.detach().numpy(), net[1].bias.detach().reshape(1, 2).numpy())
     assert net[0].weight is own and net[1].weight is own
-    with pytest.raises(KeyError, match="Sequential has no parameter or buffer '2.weight'"):
+    with pytest.raises(KeyError, match=r"Sequential has no parameter or buffer .2.weight."):
         functional_call(net, {"2.weight": x}, x)
     with pytest.raises(ValueError, match=r"0.bias has shape \(2,\), got \(1, 2\)"):
         functional_call(net, {"0.bias": x}, x)
@@ -65,17 +65,10 @@ def test_a_step_of_training_inside_the_loss():
     x, y = tl.tensor(normal(4, 2)), tl.tensor(normal(4, 1))
 
     def outer(*weights):
-        state = dict(zip(names, weights))
-        inner = ((functional_call(net, state, x) - y) ** 2).mean()
-        grads = tl.grad(inner, list(weights), create_graph=True)
+        weights = [w if w.requires_grad else w.detach().requires_grad_() for w in weights]
+        inner = ((functional_call(net, dict(zip(names, weights)), x) - y) ** 2).mean()
+        grads = tl.grad(inner, weights, create_graph=True)
         stepped = {name: w - 0.1 * g for name, w, g in zip(names, weights, grads)}
         return ((functional_call(net, stepped, x) - y) ** 2).mean()
 
-    values = [np.asarray(p.detach()) for p in net.parameters()]
-    weights = [tl.tensor(v, requires_grad=True) for v in values]
-    analytic = tl.grad(outer(*weights), weights)
-    for k, g in enumerate(analytic):
-        step = 1e-6 * normal(*values[k].shape)
-        ends = [outer(*[tl.tensor(v + s * step * (i == k), requires_grad=True) for i, v in enumerate(values)]) for s in (1, -1)]
-        difference = (ends[0].item() - ends[1].item()) / 2
-        assert abs(difference - float((np.asarray(g) * step).sum())) < 1e-12
+    assert gradcheck(tl.enable_grad()(outer), *[np.asarray(p.detach()) for p in net.parameters()])

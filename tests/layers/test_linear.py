@@ -28,7 +28,7 @@ def test_a_wrong_shape_names_the_layer():
     with pytest.raises(Exception) as caught:
         net(tl.ones(2, 5))
     assert "linear" in str(caught.value)
-    assert caught.value.__notes__ == ["in Linear(in_features=4, out_features=3, bias=True)", "in Sequential()"]
+    assert caught.value.__notes__ == ["in Linear(in_features=4, out_features=3, bias=True)", "in Sequential"]
 
 
 @needs_torch

@@ -11,7 +11,14 @@ from tinygrad_lite import layers
 @both_modes
 @pytest.mark.parametrize(
     "params",
-    [{}, {"momentum": None}, {"affine": False}, {"track_running_stats": False}, {"eps": 0.1, "momentum": 0.5}, {"bias": False}],
+    [
+        {},
+        {"momentum": None},
+        {"affine": False},
+        {"track_running_stats": False},
+        {"eps": 0.1, "momentum": 0.5},
+        {"bias": False},
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("name, shape", [("1d", (5, 3)), ("1d", (4, 3, 2)), ("2d", (3, 3, 2, 4))])

@@ -28,7 +28,7 @@ def pools(draw):
 
 
 @needs_torch
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(pools(), st.sampled_from(["float32", "float64"]))
 def test_pool(case, dtype):
     name, kernel, params, shape = case

@@ -114,15 +114,15 @@ SPECS["nonzero"] = Spec(
 @st.composite
 def takes(draw: Any) -> Call:
     x = draw(shaped())
-    return Call((x, draw(integers(draw(hnp.array_shapes(min_dims=0 if x.size else 1, max_dims=2)), x.size, negative=True))))
+    shape = draw(hnp.array_shapes(min_dims=0 if x.size else 1, max_dims=2))
+    return Call((x, draw(integers(shape, x.size, negative=True))))
 
 
 @st.composite
 def takes_along(draw: Any) -> Call:
     x = draw(shaped(1, 3, 0, 3))
-    if x.size and draw(st.booleans()):
-        if draw(st.booleans()):
-            return Call((x, draw(integers(draw(hnp.array_shapes(max_dims=2)), x.size)), None))
+    if x.size and draw(st.integers(0, 3)) == 0:
+        return Call((x, draw(integers(draw(hnp.array_shapes(max_dims=2)), x.size)), None))
     axis = draw(axis_of(x.ndim))
     shape = [draw(st.sampled_from([1, n])) for n in x.shape]
     shape[axis] = draw(st.integers(0, 3)) if x.shape[axis] else 0
@@ -139,7 +139,7 @@ SPECS["take_along_axis"] = Spec(
 
 
 @st.composite
-def gathers(draw: Any, **extra: Any) -> Call:
+def gathers(draw: Any) -> Call:
     x = draw(shaped(0, 3, 0, 3))
     axis = draw(axis_of(x.ndim))
     if not x.ndim:
@@ -172,7 +172,8 @@ def torch_scatter(x: Any, axis: int, index: Any, src: Any, reduce: str | None = 
     grid = list(torch.meshgrid(*map(torch.arange, index.shape), indexing="ij")) if x.ndim else [index]
     if x.ndim:
         grid[axis] = index
-    src = src[tuple(map(slice, index.shape))] if isinstance(src, torch.Tensor) else torch.full(index.shape, src).double()
+    src = torch.as_tensor(src).double()
+    src = src[tuple(map(slice, index.shape))] if src.ndim else src.expand(index.shape)
     places = flat_places(x.shape, tuple(grid)) if x.ndim else index
     if reduce == "multiply":
         flat = list(x.reshape(-1).unbind())

@@ -136,7 +136,8 @@ def angles(draw: Any) -> Call:
     turn = np.where(draw(hnp.arrays(bool, lead)), turn, np.pi - turn)
     length = draw(arrays((2, *lead), 0.5, 2))
     x1, x2 = (np.stack([np.cos(a), np.sin(a)], -1) * s[..., None] for a, s in zip((angle, angle + turn), length))
-    return Call((x1, x2, signs(draw, lead)), {"margin": draw(st.sampled_from([0.0, 0.1])), "reduction": reduction(draw, lead)})
+    params = {"margin": draw(st.sampled_from([0.0, 0.1])), "reduction": reduction(draw, lead)}
+    return Call((x1, x2, signs(draw, lead)), params)
 
 
 SPECS["cosine_embedding_loss"] = Spec(angles(), functional("cosine_embedding_loss"))
@@ -244,4 +245,5 @@ def with_weight(name: str) -> Any:
 
 for _name in ("binary_cross_entropy", "binary_cross_entropy_with_logits"):
     SPECS[_name] = Spec(answers(_name), with_weight(_name))
-SPECS["multilabel_soft_margin_loss"] = Spec(answers("multilabel_soft_margin_loss"), functional("multilabel_soft_margin_loss"))
+_name = "multilabel_soft_margin_loss"
+SPECS[_name] = Spec(answers(_name), functional(_name))

@@ -135,7 +135,9 @@ for name in ("all", "any"):
 SPECS["count_nonzero"] = Spec(reductions(SPECIAL["truth"]), torch_count, gradient=False)
 SPECS["norm"] = Spec(
     reductions(
-        {"gap": (-0.2, 0.2)}, empty=False, p=st.sampled_from([2, 1, 0, 3, 1.5, 0.5, -1, -2.5, math.inf, -math.inf])
+        {"gap": (-0.2, 0.2), "unique": True},
+        empty=False,
+        p=st.sampled_from([2, 1, 0, 3, 1.5, 0.5, -1, -2.5, math.inf, -math.inf]),
     ),
     peer("norm"),
 )

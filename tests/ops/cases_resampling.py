@@ -15,7 +15,8 @@ def interpolations(draw: Any) -> Call:
     rank = draw(st.integers(1, 3))
     smooth = {1: ["linear"], 2: ["bilinear", "bicubic"], 3: ["trilinear"]}[rank]
     mode = draw(st.sampled_from(["nearest", "nearest-exact", "area", *smooth]))
-    x = draw(arrays((draw(st.integers(0, 2)), draw(st.integers(1, 2)), *(draw(st.integers(2, 4)) for _ in range(rank)))))
+    lead = draw(st.integers(0, 2)), draw(st.integers(1, 2))
+    x = draw(arrays((*lead, *(draw(st.integers(2, 4)) for _ in range(rank)))))
     params: dict[str, Any] = {"mode": mode}
     if mode in smooth:
         params["align_corners"] = draw(st.sampled_from([None, True, False]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,7 @@ SPECS["permute"] = Spec(permutes(), lambda x, dims: x.permute(dims))
 SPECS["swapaxes"] = Spec(swaps(), lambda x, a, b: x.swapaxes(a, b))
 SPECS["transpose"] = Spec(
     st.one_of(swaps(), permutes(), shaped().map(lambda x: Call((x,)))),
-    lambda x, *axes: x.transpose(*axes) if len(axes) == 2 else x.permute(axes[0] if axes else tuple(range(x.ndim))[::-1]),
+    lambda x, *axes: x.transpose(*axes) if len(axes) == 2 else x.permute(*axes or [tuple(range(x.ndim))[::-1]]),
 )
 SPECS["moveaxis"] = Spec(moves(), lambda x, source, destination: x.moveaxis(source, destination))
 
@@ -221,7 +222,7 @@ def splits(draw: Any) -> Call:
     n = x.shape[axis]
     if draw(st.booleans()):
         edges = sorted([0, n, *draw(st.lists(st.integers(0, n), max_size=2))])
-        return Call((x, [b - a for a, b in zip(edges, edges[1:])]), {"axis": axis})
+        return Call((x, [b - a for a, b in pairwise(edges)]), {"axis": axis})
     return Call((x, draw(st.integers(1, 5))), {"axis": axis})
 
 

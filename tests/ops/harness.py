@@ -81,6 +81,8 @@ def check(name: str, call: Call, spec: Spec, second: bool = True) -> None:
     weights: list = []
     f = scalar(name, call, spec, weights)
     vs = [rng.standard_normal(x.shape) for x in xs]
+    if spec.symmetric:
+        vs = [v + np.swapaxes(v, -1, -2) for v in vs]
 
     def slope(*xs: tl.Tensor) -> tl.Tensor:
         """The derivative of f along vs, by reverse mode, as a function of xs."""

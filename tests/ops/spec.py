@@ -29,12 +29,14 @@ class Spec:
 
     gradient: whether the operation has one (comparisons and argmax don't). constant: names of
     parameters or positions of arguments that are not differentiated though they are floating-point.
+    symmetric: the operands are symmetric matrices, of which one triangle is read; they stay so as they move.
     """
 
     calls: st.SearchStrategy[Call]
     torch: Callable | None = None
     gradient: bool = True
     constant: tuple[int, ...] = ()
+    symmetric: bool = False
 
 
 SPECS: dict[str, Spec] = {}

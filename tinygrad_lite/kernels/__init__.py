@@ -19,13 +19,13 @@ TABLE = {
     "convolve_weight": "convolution",
     "unfold": "twins",
     "fold": "twins",
-    "max_pool": "twins",
-    "scatter_planes": "twins",
-    "resample": "twins",
-    "resample_back": "twins",
-    "scatter_rows": "twins",
+    "max_pool": "pooling",
+    "scatter_planes": "pooling",
+    "resample": "pooling",
+    "resample_back": "pooling",
+    "scatter_rows": "scatter",
 }
-"""The name of a kernel, and the file with its Numba version."""
+"""The name of a kernel, and the file it is taken from: the one with its Numba version, or the twins for good."""
 
 
 def backend() -> str:

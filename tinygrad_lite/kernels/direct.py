@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba import types
@@ -191,7 +192,8 @@ def pack(x, image, images, channel, channels, stride, padding, phases, span, pit
     flat = x.ravel()
     for c in range(channels):
         for phase in range(len(phases)):
-            out[o : o + plane] = 0
+            for k in range(o, o + plane):
+                out[k] = 0
             d0, h0, w0 = phases[phase, 0] - padding[0], phases[phase, 1] - padding[1], phases[phase, 2] - padding[2]
             first_d, last_d = bounds(span[0], stride[0], d0, depth)
             first_h, last_h = bounds(span[1], stride[1], h0, height)
@@ -278,19 +280,21 @@ def convolve_images(x, y, w, bias, start, stop, block, reds, outs, enter, leave,
     """
     first = reds * len(phases) * plane
     tiles = -(-outs // CHANNELS) * CHANNELS
+    origin, zero = np.int64(0), x.dtype.type(0)  # a plain 0 would be compiled as a kind of its own
     for image in range(start, stop, block):
         images = min(block, stop - image)
         count = images * pitch[0] * pitch[1] * pitch[2]
-        weights = 0
+        weights = origin
         for group in range(x.shape[1] // reds):
-            pack(x, image, images, group * reds, reds, enter[0], enter[1], phases, span, pitch, space, 0, plane)
+            pack(x, image, images, group * reds, reds, enter[0], enter[1], phases, span, pitch, space, origin, plane)
             for s in range(len(sets)):
                 for k in range(tiles):
-                    value = bias[group * outs + k] if k < outs and len(bias) else 0
-                    space[first + k * step : first + k * step + count + advance] = value
+                    value = bias[group * outs + k] if k < outs and len(bias) else zero
+                    for q in range(first + k * step, first + k * step + count + advance):
+                        space[q] = value
                 r, end = sets[s, 0], sets[s, 1]
                 if r < end:
-                    correlate(space, first, step, space, 0, offset, r, end, w, weights, outs, count, advance)
+                    correlate(space, first, step, space, origin, offset, r, end, w, weights, outs, count, advance)
                 weights += tiles * (end - r)
                 phase = (sets[s, 2], sets[s, 3], sets[s, 4])
                 unpack(space, first, step, y, image, images, group * outs, outs, leave[0], leave[1], phase, span, pitch)
@@ -302,12 +306,12 @@ def correlate_weight(x, g, out, start, stop, block, reds, outs, enter, span, pit
     """out[group, o, r] += sum over images and q of g[o, q] * packed[offset[r] + q]; out is padded to whole tiles."""
     first = reds * len(phases) * plane
     size = -(-outs // ROWS) * ROWS * len(offset)
-    whole = phases[:1] * 0
+    whole, origin = phases[:1] * 0, np.int64(0)
     for image in range(start, stop, block):
         images = min(block, stop - image)
         count = images * pitch[0] * pitch[1] * pitch[2]
         for group in range(x.shape[1] // reds):
-            pack(x, image, images, group * reds, reds, enter[0], enter[1], phases, span, pitch, space, 0, plane)
+            pack(x, image, images, group * reds, reds, enter[0], enter[1], phases, span, pitch, space, origin, plane)
             pack(g, image, images, group * outs, outs, none[0], none[1], whole, span, pitch, space, first, step)
             for q in range(0, count, CHUNK):
                 n = min(CHUNK, -(-(count - q) // lanes) * lanes)

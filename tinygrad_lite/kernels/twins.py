@@ -9,7 +9,7 @@ with x zero outside its bounds. `convolve`, `convolve_input` and `convolve_weigh
 with respect to y, x and w. Each takes the other two arrays and the spatial size of its result.
 
 Shapes: x (N, C, *spatial), w (O, C / groups, *kernel), y (N, O, *places); stride, padding, dilation and
-size are tuples, one number for each spatial axis. A padding may be negative.
+size are tuples, one number for each spatial axis.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def convolve(
 def convolve_input(
     y: np.ndarray, w: np.ndarray, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int, size: Sizes
 ) -> np.ndarray:
-    """x[n, c, j] = sum over o, and over i, k with stride * i + dilation * k - padding = j, of y[n, o, i] * w[o, c, k]"""
+    """x[n, c, j] = sum of y[n, o, i] * w[o, c, k] over o, and all i, k with stride * i + dilation * k - padding = j"""
     n, o, *places = y.shape
     c, *kernel = w.shape[1:]
     matrices = w.reshape(groups, o // groups, c * prod(kernel)).swapaxes(1, 2)
@@ -158,7 +158,7 @@ def scatter_planes(g: np.ndarray, place: np.ndarray, size: int) -> np.ndarray:
 
 def resample(x: np.ndarray, index: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """y[a, i, b] = sum over t of weight[i, t] * x[a, index[i, t], b], for x (A, L, B), index and weight (n, T)"""
-    y = np.zeros((len(x), len(index), x.shape[2]), x.dtype)
+    y, weight = np.zeros((len(x), len(index), x.shape[2]), x.dtype), weight.astype(x.dtype)
     for t in range(index.shape[1]):
         y += weight[:, t, None] * x[:, index[:, t]]
     return y
@@ -166,7 +166,7 @@ def resample(x: np.ndarray, index: np.ndarray, weight: np.ndarray) -> np.ndarray
 
 def resample_back(y: np.ndarray, index: np.ndarray, weight: np.ndarray, size: int) -> np.ndarray:
     """The transpose of `resample`: x[a, index[i, t], b] += weight[i, t] * y[a, i, b], for x (A, size, B)"""
-    x = np.zeros((len(y), size, y.shape[2]), y.dtype)
+    x, weight = np.zeros((len(y), size, y.shape[2]), y.dtype), weight.astype(y.dtype)
     for t in range(index.shape[1]):
         np.add.at(x, (slice(None), index[:, t]), weight[:, t, None] * y)
     return x
@@ -176,7 +176,9 @@ def resample_back(y: np.ndarray, index: np.ndarray, weight: np.ndarray, size: in
 
 
 def scatter_rows(g: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
-    """(size, D): out[index[i]] += g[i], for g (n, D) and index (n), whose entries lie in 0 ... size - 1"""
+    """(size, D): out[index[i]] += g[i], for g (n, D) and index (n), all in 0 ... size - 1 (else IndexError)"""
+    for bad in index[(index < 0) | (index >= size)]:
+        raise IndexError(f"scatter_rows: index {bad} is out of range for {size} rows")
     out = np.zeros((size, g.shape[1]), g.dtype)
     np.add.at(out, index, g)
     return out

@@ -101,9 +101,9 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     else:
         equation, tensors = _spelled((equation, *operands))
     terms, labels, output, length = _parsed(equation, [as_tensor(t) for t in tensors])
-    uses = Counter("".join(["".join(set(a)) for a in labels] + [output]))
-    for k, a in enumerate(labels):
-        terms[k], labels[k] = _simplified(terms[k], a, uses, length)
+    terms, labels = map(list, zip(*[_distinct(t, a, length) for t, a in zip(terms, labels)]))
+    uses = Counter("".join([*labels, output]))
+    terms, labels = map(list, zip(*[_summed(t, a, uses) for t, a in zip(terms, labels)]))
     while len(terms) > 1:
         i, j = min(
             combinations(range(len(terms)), 2),
@@ -169,18 +169,21 @@ def _parsed(equation: str, tensors: list[Tensor]) -> tuple[list[Tensor], list[st
     return list(tensors), labels, output, length
 
 
-def _simplified(t: Tensor, a: str, uses: Counter, length: dict[str, int]) -> tuple[Tensor, str]:
-    """`t` and its labels: diagonals taken, stretched axes dropped, and summed over labels of its own."""
+def _distinct(t: Tensor, a: str, length: dict[str, int]) -> tuple[Tensor, str]:
+    """`t` and its labels: diagonals for repeated ones, and without the axes of length 1 that others have longer."""
     for k in [k for k, n in Counter(a).items() if n > 1]:
         while a.count(k) > 1:
             i = a.index(k)
             j = a.index(k, i + 1)
             t, a = np.diagonal(t, 0, i, j), a[:i] + a[i + 1 : j] + a[j + 1 :] + k
-    stretched = [k for k, n in zip(a, t.shape) if n != length[k]]
-    if stretched:
-        t = np.reshape(t, [n for k, n in zip(a, t.shape) if k not in stretched])
-        a = "".join(k for k in a if k not in stretched)
-        uses.subtract(stretched)
+    if any(n != length[k] for k, n in zip(a, t.shape)):
+        a = "".join(k for k, n in zip(a, t.shape) if n == length[k])
+        t = np.reshape(t, [length[k] for k in a])
+    return t, a
+
+
+def _summed(t: Tensor, a: str, uses: Counter) -> tuple[Tensor, str]:
+    """`t` and its labels, summed over those that nothing else uses."""
     own = [k for k in a if uses[k] == 1]
     if own:
         t = np.sum(t, axis=tuple(a.index(k) for k in own))

@@ -82,7 +82,7 @@ def convolve_bias(g):
 def convolve_input(
     y: Array, w: Array, stride: tuple, padding: tuple, dilation: tuple, groups: int, size: tuple
 ) -> Tensor:
-    """x[n, c, j] = sum over o, and over i, k with stride * i + dilation * k - padding = j, of y[n, o, i] * w[o, c, k]"""
+    """x[n, c, j] = sum of y[n, o, i] * w[o, c, k] over o, and all i, k with stride * i + dilation * k - padding = j"""
     return computed(
         kernels.convolve_input, y, w, stride=stride, padding=padding, dilation=dilation, groups=groups, size=size
     )
@@ -134,14 +134,16 @@ def checked(name: str, rank: int, input: Array, weight: Array, bias: Any, groups
     if 0 in w.shape[2:] or 0 in x.shape[-rank:]:
         raise ValueError(f"{name}: input {x.shape} and weight {w.shape}; a spatial axis must not be empty")
     if type(groups) is not int or groups < 1 or w.shape[0] % groups:
-        raise ValueError(f"{name}: groups is {groups}; it must be at least 1 and divide {w.shape[0]}, the weight's first axis")
+        raise ValueError(
+            f"{name}: groups is {groups}; it must be at least 1 and divide {w.shape[0]}, the weight's first axis"
+        )
     batched = x.ndim == rank + 2
     return x if batched else x.reshape(1, *x.shape), w, batched
 
 
 def check_bias(name: str, bias: Any, channels: int) -> None:
     if bias is not None and np.shape(bias) != (channels,):
-        raise ValueError(f"{name}: the bias has shape {np.shape(bias)}; it needs ({channels},), one number an output channel")
+        raise ValueError(f"{name}: the bias has shape {np.shape(bias)}; it needs ({channels},), one an output channel")
 
 
 def convolution(
@@ -150,8 +152,8 @@ def convolution(
     x, w, batched = checked(name, rank, input, weight, bias, groups)
     if x.shape[1] != w.shape[1] * groups:
         raise ValueError(
-            f"{name}: the input {x.shape} has {x.shape[1]} channels, and the weight {w.shape} with groups={groups} needs "
-            f"{w.shape[1] * groups}; the usual cause is a layer made for other in_channels, or channels in the last axis"
+            f"{name}: the input {x.shape} has {x.shape[1]} channels, and the weight {w.shape} with groups={groups} "
+            f"needs {w.shape[1] * groups}; the usual cause is a layer with other in_channels, or channels that come last"
         )
     check_bias(name, bias, w.shape[0])
     stride = sizes(stride, rank, f"{name}: stride", 1)
@@ -283,7 +285,7 @@ def transposed(
         for n, s, p, d, k, e in zip(y.shape[2:], stride, padding, dilation, w.shape[2:], extra)
     )
     if min(size) < 1:
-        raise ValueError(f"{name}: the output would have size {size}; padding {padding} is too large for input {y.shape}")
+        raise ValueError(f"{name}: the output would have size {size}; padding {padding} is too large for {y.shape}")
     x = convolve_input(y, w, stride, padding, dilation, groups, size)
     if bias is not None:
         x = x + as_tensor(bias).reshape(-1, *[1] * rank)
@@ -303,7 +305,8 @@ def conv_transpose1d(
 ) -> Tensor:
     """y[n, c, j] = b[c] + Σ_o Σ_{i,k: s·i + d·k − p = j} x[n, o, i] · w[o, c, k]
 
-    The transpose of `conv1d` (its gradient); see `conv_transpose2d`. input (N, C, L) or (C, L), weight (C, O / groups, K).
+    The transpose of `conv1d` (its gradient); see `conv_transpose2d`. input (N, C, L) or (C, L), weight
+    (C, O / groups, K).
 
     >>> import tinygrad_lite as tl
     >>> tl.conv_transpose1d(tl.tensor([[1.0, 2.0]]), tl.tensor([[[1.0, 10.0]]]), stride=2)
@@ -362,7 +365,9 @@ def places(name: str, spatial: Any, kernel_size: Any, dilation: Any, padding: An
         (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in zip(spatial, padding, dilation, kernel, stride)
     )
     if min(size) < 1:
-        raise ValueError(f"{name}: a window of {kernel} with dilation {dilation} does not fit {spatial} with padding {padding}")
+        raise ValueError(
+            f"{name}: a window of {kernel} with dilation {dilation} does not fit {spatial} with padding {padding}"
+        )
     return {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation, "size": size}
 
 
@@ -380,7 +385,7 @@ def unfold(input: Array, kernel_size: Size, dilation: Size = 1, padding: Size = 
             [4., 5.]])
     """
     if input.ndim not in (3, 4) or 0 in input.shape[-3:]:
-        raise ValueError(f"unfold: the input has shape {input.shape}; it must be (N, C, H, W) or (C, H, W), only N may be 0")
+        raise ValueError(f"unfold: the input has shape {input.shape}; it must be (N, C, H, W) or (C, H, W), not empty")
     window = places("unfold", input.shape[-2:], kernel_size, dilation, padding, stride)
     y = kernels.unfold(input.reshape(-1, *input.shape[-3:]), **window)
     return y.reshape(*input.shape[:-3], *y.shape[1:])
@@ -406,7 +411,7 @@ def fold(
              [1., 2., 1.]]])
     """
     if input.ndim not in (2, 3):
-        raise ValueError(f"fold: the input has shape {input.shape}; it must be (N, C * kernel, places), or that without N")
+        raise ValueError(f"fold: the input has shape {input.shape}; it must be (N, C * kernel, places), or without N")
     window = places("fold", output_size, kernel_size, dilation, padding, stride)
     kernel, size = window["kernel"], window["size"]
     rows, columns = input.shape[-2:]

@@ -102,7 +102,8 @@ def blockwise(formula: Callable[P, R]) -> Callable[P, R]:
         result, *flat = (a.ravel("K") if isinstance(a, np.ndarray) else a for a in (out, *args))
         for start in range(0, x.size, BLOCK):
             block = slice(start, start + BLOCK)
-            result[block] = formula(*(a[block] if is_array else a for a, is_array in zip(flat, cut)), **params)
+            parts: Any = (a[block] if is_array else a for a, is_array in zip(flat, cut))
+            result[block] = formula(*parts, **params)
         return out
 
     return evaluate  # type: ignore[return-value]

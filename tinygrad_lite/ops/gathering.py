@@ -47,13 +47,13 @@ def check_indices(name: str, index: np.ndarray, size: int, what: str) -> None:
         raise IndexError(f"{name}: the index is {index.dtype}; it needs integers: index.long()")
     if index.min() < 0 or index.max() >= size:
         wrong = index[(index < 0) | (index >= size)].flat[0]
-        raise IndexError(f"{name}: index {wrong} is out of range for {what} of size {size}; they go from 0 to {size - 1}")
+        raise IndexError(f"{name}: index {wrong} is out of range for {what} of size {size}; needs 0 to {size - 1}")
 
 
 def own_index(index: Array) -> np.ndarray:
     """An index as an array of at least one axis, that nobody else can write to: the tape keeps it."""
     array = np.atleast_1d(to_array(index))
-    return array.copy() if array.size else array.astype(np.intp)
+    return array.astype(np.intp) if array.dtype.kind in "iu" or not array.size else array
 
 
 def at_least_1d(x: Array) -> Tensor:
@@ -121,7 +121,7 @@ def prepared(name: str, x: Array, axis: int, index: Array, src: Array) -> tuple[
     if not isinstance(src, (int, float)):
         src = at_least_1d(src)
         if src.ndim != array.ndim or any(n > m for n, m in zip(array.shape, src.shape)):
-            raise ValueError(f"{name}: src has shape {src.shape}, the index {array.shape}; src may not be smaller anywhere")
+            raise ValueError(f"{name}: src has shape {src.shape}, the index {array.shape}; src may not be smaller")
         src = corner(src, array.shape)
     return line, grid_along(array, axis), src
 
@@ -142,7 +142,7 @@ def scatter(x: Array, axis: int, index: Array, src: Array, reduce: str | None = 
     if reduce not in (None, "add", "multiply"):
         raise ValueError(f"scatter: reduce is {reduce!r}; needs 'add', 'multiply' or None")
     line, index, src = prepared("scatter", x, axis, index, src)
-    put = {None: index_put_, "add": put_sum, "multiply": put_product}[reduce]
+    put: Any = {None: index_put_, "add": put_sum, "multiply": put_product}[reduce]
     return as_shape(put(line, src, index), shape_of(x))
 
 
@@ -330,7 +330,7 @@ def one_hot(x: Array, num_classes: int = -1) -> Tensor:
         if not classes.size:
             raise ValueError("one_hot: x has no elements, so num_classes can't be read from it; pass it")
         num_classes = int(classes.max()) + 1
-    if num_classes < 1 and classes.size or num_classes < 0:
+    if num_classes < min(classes.size, 1):
         raise ValueError(f"one_hot: num_classes is {num_classes}; needs at least 1, or -1")
     if classes.size and not 0 <= classes.min() <= classes.max() < num_classes:
         wrong = classes.min() if classes.min() < 0 else classes.max()

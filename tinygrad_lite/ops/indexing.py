@@ -25,17 +25,20 @@ __all__ = [
 # ------------------------------------------------------------------------------ what an index is
 
 
-def plain_index(index: Any, copy: bool = False) -> Any:
-    """An index as NumPy takes it: Tensors and lists as arrays, with `copy` in memory of their own."""
-    if type(index) is tuple:
-        return tuple([plain_part(part, copy) for part in index])
-    return plain_part(index, copy)
+def plain_index(index: Any, copy: bool = False) -> tuple:
+    """An index as a tuple of what NumPy takes: Tensors and lists as arrays, with `copy` in memory of their own."""
+    return tuple([plain_part(part, copy) for part in (index if type(index) is tuple else (index,))])
 
 
-def plain_part(part: Any, copy: bool) -> Any:
-    if part is None or part is Ellipsis or type(part) is int:
+PLAIN = (int, type(None))
+
+
+def plain_part(part: Any, copy: bool = False) -> Any:
+    if type(part) is int or part is None or part is Ellipsis:
         return part
     if type(part) is slice:
+        if type(part.start) in PLAIN and type(part.stop) in PLAIN and type(part.step) in PLAIN:
+            return part
         try:
             return slice(*(b if b is None else operator.index(b) for b in (part.start, part.stop, part.step)))
         except TypeError:
@@ -46,29 +49,33 @@ def plain_part(part: Any, copy: bool) -> Any:
         array = to_array(part)
     except (TypeError, ValueError):
         array = np.array(0.0)
-    if array.dtype.kind not in "iub":
+    if array.dtype == np.bool_:
+        return array.copy() if copy else array
+    if array.dtype.kind not in "iu":
         what = f"{array.dtype}{list(array.shape)}" if hasattr(part, "dtype") else repr(part)
         raise IndexError(
             f"getitem: the index {what}; an index is made of integers, booleans, slices, None and Ellipsis. "
             "Convert it: index.long(), or write a condition such as x > 0 for a mask"
         )
-    if array.ndim == 0 and array.dtype.kind != "b":
-        return int(array)
-    return array.copy() if copy else array
+    return array.astype(np.intp, copy=copy) if array.ndim else int(array)
 
 
-def parts_of(index: Any) -> tuple:
-    return index if type(index) is tuple else (index,)
-
-
-def is_basic(index: Any) -> bool:
+def is_basic(index: tuple) -> bool:
     """Whether a plain index chooses by integers and slices alone, so that the result is a view."""
-    return not any(isinstance(part, np.ndarray) for part in parts_of(index))
+    return not any(isinstance(part, np.ndarray) for part in index)
 
 
-def may_repeat(index: Any) -> bool:
+def may_repeat(index: tuple) -> bool:
     """Whether a plain index may name an element twice: only arrays of integers can."""
-    return any(isinstance(part, np.ndarray) and part.dtype.kind != "b" for part in parts_of(index))
+    return any(isinstance(part, np.ndarray) and part.dtype != np.bool_ for part in index)
+
+
+def axes_named(index: tuple, ndim: int) -> int:
+    """How many axes, from the first, a plain index speaks of."""
+    if any(part is Ellipsis for part in index):
+        return ndim
+    masks = [part.ndim - 1 for part in index if isinstance(part, np.ndarray) and part.dtype == np.bool_]
+    return sum(part is not None for part in index) + sum(masks)
 
 
 def along(axis: int, part: Any) -> tuple:
@@ -87,12 +94,10 @@ def grid_along(indices: np.ndarray, axis: int) -> tuple:
 
 
 @primitive(public=False)
-def getitem_(x: Array, index: Any) -> Tensor:
+def getitem_(x: Array, index: tuple) -> Tensor:
     """x[index], for a plain index."""
-    if is_basic(index):
-        index = parts_of(index)
-        if not any(part is Ellipsis for part in index):
-            index = (*index, ...)  # makes a view of what NumPy would hand out as a scalar
+    if is_basic(index) and not any(part is Ellipsis for part in index):
+        return x[(*index, ...)]  # a view, where NumPy would hand out a scalar
     return x[index]
 
 
@@ -134,26 +139,23 @@ def scatter_rows(ids: np.ndarray, g: np.ndarray, rows: int) -> np.ndarray:
 
 
 @primitive(public=False)
-def scatter_index(g: Array, index: Any, shape: tuple[int, ...]) -> Tensor:
+def scatter_index(g: Array, index: tuple, shape: tuple[int, ...]) -> Tensor:
     """Zeros of `shape` with g added at the plain `index`, repeated elements summed: the transpose of getitem."""
     if not may_repeat(index):
         out = np.zeros(shape, g.dtype)
         out[index] = g
         return out
-    parts = parts_of(index)
-    whole = any(part is Ellipsis for part in parts)
-    used = len(shape) if whole else sum(np.ndim(p) if getattr(p, "dtype", None) == bool else p is not None for p in parts)
-    lead, tail = shape[:used], math.prod(shape[used:])
-    rows = math.prod(lead)
-    if len(parts) == used and all(isinstance(p, (int, np.ndarray)) and np.asarray(p).dtype != bool for p in parts):
-        ids = np.ravel_multi_index(parts, lead, mode="wrap")  # wrap: negative indices count from the end
-    elif rows * tail <= 8 * g.size:
-        ids = np.arange(rows).reshape(lead)[index]
-    else:  # few elements of a large array, chosen by slices and arrays together
+    named = axes_named(index, len(shape))
+    rows, width = math.prod(shape[:named]), math.prod(shape[named:])
+    if all(type(part) is int or may_repeat((part,)) for part in index):  # one place for each element
+        ids = np.ravel_multi_index(index, shape[:named], mode="wrap")  # wrap: negative ones count from the end
+    elif rows <= 8 * g.size:
+        ids = np.arange(rows).reshape(shape[:named])[index]
+    else:  # few elements of a large array, where a table of all places would cost more than it gains
         out = np.zeros(shape, g.dtype)
         np.add.at(out, index, g)
         return out
-    return scatter_rows(ids.reshape(-1), g.reshape(ids.size, tail), rows).reshape(shape)
+    return scatter_rows(ids.reshape(-1), g.reshape(ids.size, width), rows).reshape(shape)
 
 
 @scatter_index.gradient
@@ -164,20 +166,21 @@ def scatter_index_g(g, index):
 # ---------------------------------------------------------------------------------------- writing
 
 
-def shape_at(index: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+def shape_at(index: tuple, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape of x[index], for x of `shape`."""
     return np.broadcast_to(np.False_, shape)[index].shape
 
 
 def check_kind(name: str, value: Array, dtype: np.dtype) -> None:
     """Refuse to cut floating-point values down to integers, or integers to bool."""
-    given = type(value) if isinstance(value, (bool, int, float)) else to_array(value).dtype
-    if "buif".index(np.dtype(given).kind) > max("buif".index(dtype.kind), 2 * (dtype.kind in "ui")):
-        raise TypeError(f"{name}: {np.dtype(given)} values don't fit into {dtype}; convert one of them: t.astype(dtype)")
+    given = np.dtype(type(value)) if isinstance(value, (bool, int, float)) else to_array(value).dtype
+    rank = {"b": 0, "u": 1, "i": 1, "f": 2}
+    if rank[given.kind] > rank[dtype.kind]:
+        raise TypeError(f"{name}: {given} values don't fit into {dtype}; convert one of them: t.astype(dtype)")
 
 
 @primitive(public=False)
-def index_put_(x: Array, value: Array, index: Any) -> Tensor:
+def index_put_(x: Array, value: Array, index: tuple) -> Tensor:
     """A copy of x with x[index] = value, for a plain index."""
     out = np.array(x)
     if may_repeat(index) and np.ndim(value):  # in row-major order, so that of several values the last one stays
@@ -197,7 +200,7 @@ def index_put_value(g, index):
     return np.where(stays(index, g.shape), chosen, 0) if may_repeat(index) else chosen
 
 
-def stays(index: Any, shape: tuple[int, ...]) -> np.ndarray:
+def stays(index: tuple, shape: tuple[int, ...]) -> np.ndarray:
     """Which values of x[index] = values are not overwritten by a later one."""
     last = np.zeros(shape, np.intp)
     chosen = shape_at(index, shape)
@@ -276,7 +279,7 @@ def take(x: Array, index: Array, axis: int | None = None) -> Tensor:
     """
     x = as_tensor(x)
     if axis is None:
-        return getitem(ravel(x), plain_part(index, False))
+        return getitem(ravel(x), plain_part(index))
     return getitem(x, along(normal_axis("take", axis, x.ndim), index))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,8 @@ def cat_gradients(g, axis, shapes, needs):
     for shape, needed in zip(shapes, needs):
         left_out = len(shape) != g.ndim
         stop = start if left_out else start + shape[axis]
-        piece = g[along(axis, slice(start, stop))] if needed else None
-        gradients.append(np.reshape(piece, shape) if needed and left_out else piece)
+        piece = g[along(axis, slice(start, stop))]
+        gradients.append((np.reshape(piece, shape) if left_out else piece) if needed else None)
         start = stop
     return gradients
 
@@ -122,7 +123,7 @@ def hstack(tensors: Arrays) -> Tensor:
 
 def pieces(x: Array, edges: Sequence, axis: int) -> tuple[Tensor, ...]:
     """x cut along an axis: a view between each edge and the next."""
-    return tuple(getitem_(x, along(axis, slice(a, b))) for a, b in zip(edges, edges[1:]))
+    return tuple(getitem_(x, along(axis, slice(a, b))) for a, b in pairwise(edges))
 
 
 def cut_axis(name: str, x: Tensor, axis: int) -> int:
@@ -239,7 +240,7 @@ def repeat(x: Array, sizes: int | Sequence[int]) -> Tensor:
     """
     sizes = (sizes,) if isinstance(sizes, (int, np.integer)) else tuple(sizes)
     if len(sizes) < len(shape_of(x)):
-        raise ValueError(f"repeat: sizes {sizes} for a tensor of shape {shape_of(x)}; needs one for each axis. See tile")
+        raise ValueError(f"repeat: sizes {sizes} for a tensor of shape {shape_of(x)}; needs one an axis. See tile")
     return tile(x, sizes)
 
 
@@ -261,7 +262,7 @@ def repeat_interleave(
     axis = normal_axis("repeat_interleave", axis, x.ndim)
     n = x.shape[axis]
     if counts.dtype.kind not in "iu" or (counts < 0).any() or counts.size not in (1, n) or counts.ndim > 1:
-        raise ValueError(f"repeat_interleave: repeats {counts.tolist()} for {n} slices; needs one number >= 0, or one each")
+        raise ValueError(f"repeat_interleave: repeats {counts.tolist()} for {n} slices; needs integers, one or {n}")
     total = int(counts.sum()) if counts.size == n else n * int(counts.flat[0])
     if output_size is not None and output_size != total:
         raise ValueError(f"repeat_interleave: output_size is {output_size}, but the repeats make {total}")

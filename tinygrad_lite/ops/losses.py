@@ -16,7 +16,7 @@ from tinygrad_lite.ops.creation import as_tensor
 from tinygrad_lite.ops.networks import pairwise_distance
 from tinygrad_lite.ops.transcendental import xlogy
 from tinygrad_lite.primitive import composed, primitive
-from tinygrad_lite.tensor import Array, Tensor
+from tinygrad_lite.tensor import DEFAULT_DTYPE, Array, Tensor
 
 __all__ = [
     "cosine_embedding_loss",
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 
-def reduced(name: str, loss: Tensor, reduction: str) -> Tensor:
+def reduced(name: str, loss: Any, reduction: str) -> Any:
     """The losses as they are, their mean or their sum."""
     if reduction == "mean":
         return np.mean(loss)
@@ -52,19 +52,20 @@ def check_reduction(name: str, reduction: str, also: tuple[str, ...] = ()) -> No
         raise ValueError(f"{name}: reduction is {reduction!r}; it is one of {', '.join(choices)}")
 
 
-def one_shape(name: str, **arrays: Array) -> list[Tensor]:
-    """The arrays as Tensors; raise unless all have the same shape."""
+def one_shape(name: str, **arrays: Array) -> list[Any]:
+    """The arrays as Tensors, integers in the dtype of the first; raise unless all have the same shape."""
     tensors = [as_tensor(a) for a in arrays.values()]
     shapes = [t.shape for t in tensors]
     if len(set(shapes)) > 1:
         given = ", ".join(f"{what} {shape}" for what, shape in zip(arrays, shapes))
         first, second = next((a, b) for a in shapes for b in shapes if a != b)
-        way = f".reshape{second}" if math.prod(first) == math.prod(second) else ", tl.broadcast_to(t, shape)"
+        way = f"t.reshape{second}" if math.prod(first) == math.prod(second) else "tl.broadcast_to(t, shape)"
         raise ValueError(
-            f"{name}: the shapes differ: {given}; they must be the same, nothing is broadcast. Usual cause: a network's "
-            f"output (N, 1) against labels (N,). Bring them to one shape first{': t' + way if way[0] == '.' else way}"
+            f"{name}: the shapes differ: {given}; they must be the same, nothing is broadcast. Usual cause: the output "
+            f"(N, 1) of a network against labels (N,). Bring them to one shape first: {way}"
         )
-    return tensors
+    dtype = tensors[0].dtype if tensors[0].dtype.kind == "f" else DEFAULT_DTYPE
+    return [t if t.dtype.kind == "f" else t.astype(dtype) for t in tensors]
 
 
 def sign_target(name: str, target: Array) -> Tensor:
@@ -93,7 +94,7 @@ def mse_loss(input: Array, target: Array, reduction: str = "mean", weight: Array
     return weighted("mse_loss", np.square(x - t), weight, reduction)
 
 
-def weighted(name: str, loss: Tensor, weight: Array | None, reduction: str) -> Tensor:
+def weighted(name: str, loss: Any, weight: Array | None, reduction: str) -> Any:
     """Losses times weights, reduced; their mean is weighted."""
     if weight is None:
         return reduced(name, loss, reduction)
@@ -144,7 +145,8 @@ def huber_loss(
     x, t = one_shape("huber_loss", input=input, target=target)
     loss = huber(x - t, delta)
     if weight is not None:
-        loss = np.multiply(*one_shape("huber_loss", input=loss, weight=weight))
+        loss, w = one_shape("huber_loss", input=loss, weight=weight)
+        loss = loss * w
     return reduced("huber_loss", loss, reduction)
 
 
@@ -221,8 +223,8 @@ def gaussian_nll_loss(
     """(log v + (x - t)^2 / v) / 2: minus the log-likelihood of t under a normal with mean x and variance v.
 
     input, target: the same shape; axes of length 1 are repeated to fit, but there must be as many axes, or none
-    for a number. var: likewise, or the shape of input without the last axis. Values below eps are taken as eps; the gradient
-    goes on as if they weren't. full: add log(2 pi) / 2.
+    for a number. var: likewise, or the shape of input without the last axis. Values below eps are taken as
+    eps; the gradient goes on as if they weren't. full: add log(2 pi) / 2.
 
     Raises ValueError for other shapes, and for a negative variance. Source: Nix and Weigend 1994.
 
@@ -331,7 +333,9 @@ def cosine_embedding_loss(
     x1, x2 = one_shape(name, input1=input1, input2=input2)
     t = sign_target(name, target)
     if x1.ndim not in (1, 2) or t.shape != x1.shape[:-1]:
-        raise ValueError(f"{name}: the inputs have shape {x1.shape}, the target {t.shape}; they are (N, D) and (N,), or (D,) and ()")
+        raise ValueError(
+            f"{name}: the inputs have shape {x1.shape}, the target {t.shape}; they are (N, D) and (N,), or (D,) and ()"
+        )
     lengths = (np.sum(x1 * x1, axis=-1) + 1e-12) * (np.sum(x2 * x2, axis=-1) + 1e-12)
     cosine = np.sum(x1 * x2, axis=-1) / np.sqrt(lengths)
     return reduced(name, np.where(t > 0, 1 - cosine, np.clip(cosine - margin, 0, None)), reduction)
@@ -357,8 +361,10 @@ def triplet_margin_loss(
     >>> tl.triplet_margin_loss(tl.tensor([[0.0]]), tl.tensor([[3.0]]), tl.tensor([[1.0]]))
     tensor(3.)
     """
-    a, b, c = one_shape("triplet_margin_loss", anchor=anchor, positive=positive, negative=negative)
-    return _triplet("triplet_margin_loss", a, b, c, lambda x, y: pairwise_distance(x, y, p, eps), margin, swap, reduction)
+    name = "triplet_margin_loss"
+    points = one_shape(name, anchor=anchor, positive=positive, negative=negative)
+    loss = triplet(*points, lambda x, y: pairwise_distance(x, y, p, eps), margin, swap)
+    return reduced(name, loss, reduction)
 
 
 @composed
@@ -381,12 +387,13 @@ def triplet_margin_with_distance_loss(
     tensor(1.)
     """
     name = "triplet_margin_with_distance_loss"
-    a, b, c = one_shape(name, anchor=anchor, positive=positive, negative=negative)
-    return _triplet(name, a, b, c, distance_function or pairwise_distance, margin, swap, reduction)
+    points = one_shape(name, anchor=anchor, positive=positive, negative=negative)
+    return reduced(name, triplet(*points, distance_function or pairwise_distance, margin, swap), reduction)
 
 
-def _triplet(name: str, a: Tensor, b: Tensor, c: Tensor, distance: Any, margin: float, swap: bool, reduction: str) -> Tensor:
-    near, far = distance(a, b), distance(a, c)
+def triplet(anchor: Any, positive: Any, negative: Any, distance: Callable, margin: float, swap: bool) -> Any:
+    """The loss of each triplet."""
+    near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
-        far = np.minimum(far, distance(b, c))
-    return reduced(name, np.clip(near - far + margin, 0, None), reduction)
+        far = np.minimum(far, distance(positive, negative))
+    return np.clip(near - far + margin, 0, None)

@@ -40,7 +40,7 @@ def places(target: np.ndarray) -> tuple:
 
 
 @primitive(public=False)
-def pick_class(x: Array, target: Array) -> Tensor:
+def pick_class(x: Array, target: Array) -> Any:
     """The value of every sample's class: (N, C, ...) to (N, ...)."""
     return np.array(x[places(target)])
 
@@ -51,7 +51,7 @@ def pick_class_x(g, target, x_shape):
 
 
 @primitive(public=False)
-def put_class(x: Array, target: Array, shape: tuple[int, ...]) -> Tensor:
+def put_class(x: Array, target: Array, shape: tuple[int, ...]) -> Any:
     """Zeros of a shape (N, C, ...), with x (N, ...) at every sample's class."""
     y = np.zeros(shape, x.dtype)
     y[places(target)] = x
@@ -70,8 +70,8 @@ def class_target(name: str, x: Tensor, target: Array, ignore_index: int | None) 
     wanted = x.shape[:axis] + x.shape[axis + 1 :]
     if x.ndim == 0 or t.shape != wanted:
         raise ValueError(
-            f"{name}: the input has shape {x.shape} and the target {t.shape}; they are (N, C) and (N,), (N, C, ...) and "
-            "(N, ...), or (C,) and (), with the classes C on axis 1. Usual cause: a target (N, 1); use target.squeeze(1)"
+            f"{name}: the input has shape {x.shape} and the target {t.shape}; they are (N, C) and (N,), (N, C, ...) "
+            "and (N, ...), or (C,) and (): classes on axis 1. Usual cause: a target (N, 1); use target.squeeze(1)"
         )
     if t.dtype.kind not in "iu":
         raise TypeError(
@@ -119,11 +119,12 @@ def shares(
     return share * factor, even * factor
 
 
-def finished(loss: Tensor, share: np.ndarray, reduction: str) -> Tensor:
+def finished(loss: Any, share: np.ndarray, reduction: str) -> Any:
     """The sum of the losses if they are to be reduced; NaN for the mean over nothing, as 0 / 0 is."""
     if reduction == "none":
         return loss
-    return np.sum(loss) + (np.nan if reduction == "mean" and not share.any() else 0.0)
+    total = np.sum(loss)
+    return total if reduction == "sum" or share.any() else total + np.nan
 
 
 @primitive(outputs="loss normaliser", public=False)
@@ -221,7 +222,7 @@ def nll_loss(
     x = as_tensor(input)
     t, taken = class_target("nll_loss", x, target, ignore_index)
     share, _ = shares(t, taken, class_weight("nll_loss", weight, x), reduction, x.dtype)
-    return finished(np.where(share == 0, 0, pick_class(x, t) * -share), share, reduction)
+    return finished(np.where(share == 0, 0, pick_class(x, t)) * -share, share, reduction)
 
 
 @composed
@@ -250,7 +251,7 @@ def multi_margin_loss(
     shape = t.shape
     t, _ = class_target(name, x, t.reshape(()) if x.ndim == 1 and shape == (1,) else t, None)
     w = class_weight(name, weight, x)
-    gap = margin - np.expand_dims(pick_class(x, t), -1) + x
+    gap: Any = margin - np.expand_dims(pick_class(x, t), -1) + x
     over = gap * ((gap > 0)._array & (np.arange(x.shape[-1]) != t[..., None]))
     loss = np.sum(over if p == 1 else over * over, axis=-1) / x.shape[-1]
     return reduced(name, (loss if w is None else loss * w._array[t]).reshape(shape), reduction)
@@ -278,9 +279,7 @@ def logarithmic_target(g, input):
 
 
 @composed
-def binary_cross_entropy(
-    input: Array, target: Array, weight: Array | None = None, reduction: str = "mean"
-) -> Tensor:
+def binary_cross_entropy(input: Array, target: Array, weight: Array | None = None, reduction: str = "mean") -> Tensor:
     """-(t log x + (1 - t) log(1 - x)), for probabilities x.
 
     input: from 0 to 1, as is target, of the same shape. weight: factors that broadcast to it. A logarithm is
@@ -296,19 +295,24 @@ def binary_cross_entropy(
     x, t = one_shape(name, input=input, target=target)
     if x.size and not (x._array.min() >= 0 and x._array.max() <= 1):
         raise ValueError(
-            f"{name}: the input holds values from {x._array.min()} to {x._array.max()}, and probabilities are from 0 to 1. "
-            "Apply tl.sigmoid first, or better use binary_cross_entropy_with_logits on the scores"
+            f"{name}: the input holds values from {x._array.min()} to {x._array.max()}, and probabilities are from 0 to "
+            "1. Apply tl.sigmoid first, or better use binary_cross_entropy_with_logits on the scores"
         )
     return reduced(name, rescaled(name, logarithmic(x, t), weight), reduction)
 
 
-def rescaled(name: str, loss: Tensor, weight: Array | None) -> Tensor:
+def rescaled(name: str, loss: Any, weight: Array | None) -> Any:
     """Losses times a weight that broadcasts to their shape."""
     if weight is None:
         return loss
-    if np.broadcast_shapes(np.shape(weight), loss.shape) != loss.shape:
-        raise ValueError(f"{name}: weight has shape {np.shape(weight)}, which doesn't broadcast to the input's {loss.shape}")
+    check_broadcast(name, "weight", weight, loss.shape)
     return loss * weight
+
+
+def check_broadcast(name: str, what: str, weight: Array, shape: tuple[int, ...]) -> None:
+    given = np.shape(weight)
+    if len(given) > len(shape) or any(n not in (1, m) for n, m in zip(given[::-1], shape[::-1])):
+        raise ValueError(f"{name}: {what} has shape {given}, which doesn't broadcast to the input's {shape}")
 
 
 @primitive(public=False)
@@ -356,8 +360,8 @@ def binary_cross_entropy_with_logits(
     """
     name = "binary_cross_entropy_with_logits"
     x, t = one_shape(name, input=input, target=target)
-    if pos_weight is not None and np.broadcast_shapes(np.shape(pos_weight), x.shape) != x.shape:
-        raise ValueError(f"{name}: pos_weight has shape {np.shape(pos_weight)}, which doesn't broadcast to {x.shape}")
+    if pos_weight is not None:
+        check_broadcast(name, "pos_weight", pos_weight, x.shape)
     return reduced(name, rescaled(name, logistic(x, t, pos_weight), weight), reduction)
 
 

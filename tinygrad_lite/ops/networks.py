@@ -187,6 +187,9 @@ def scaled_dot_product_attention(
             "(..., L, E), (..., S, E) and (..., S, F)"
         )
     if enable_gqa:
+        heads, shared = q.shape[-3], k.shape[-3]
+        if heads % shared:
+            raise ValueError(f"enable_gqa: {heads} heads of query can't be shared by {shared} of key and value")
         k, v = (np.repeat(t, q.shape[-3] // t.shape[-3], axis=-3) for t in (k, v))
     scores = np.matmul(q * (1 / math.sqrt(q.shape[-1] or 1) if scale is None else scale), np.swapaxes(k, -1, -2))
     if is_causal:

@@ -3,7 +3,8 @@
 Batch, instance and group normalisation differ only in what a mean is taken over. In the shape (N, G, K, L),
 N samples, G groups of K channels and L places, the first averages over samples and places, a channel being a
 group; the other two average over the channels and places of a group in one sample: `standardize` does all
-three. In layer normalisation every element of a mean has a weight of its own: `standardize_rows`.
+three. In layer normalisation every element of a mean has a weight of its own: `standardize_rows`, which is
+RMS normalisation where nothing is subtracted.
 """
 
 from __future__ import annotations
@@ -64,16 +65,17 @@ def working(x: Any) -> Any:
     return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
-def centred(x: np.ndarray, labels: str, kept: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def centred(x: np.ndarray, labels: str, kept: str, centre: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x minus its mean (new memory; float16 as float32), the mean and the variance.
 
-    labels: a letter for each axis; kept: the letters of those that are not averaged over.
+    labels: a letter for each axis; kept: the letters of those that are not averaged over. Without `centre`
+    the mean is taken to be 0.
     """
     x = working(x)
     shape = [n if letter in kept else 1 for letter, n in zip(labels, x.shape)]
     count = x.dtype.type(x.size // max(prod(shape), 1))
     with np.errstate(divide="ignore", invalid="ignore"):  # an empty mean is NaN
-        mean = np.einsum(f"{labels}->{kept}", x).reshape(shape) / count
+        mean = np.einsum(f"{labels}->{kept}", x).reshape(shape) / count if centre else np.zeros(shape, x.dtype)
         out = x - mean
         return out, mean, np.einsum(f"{labels},{labels}->{kept}", out, out).reshape(shape) / count
 
@@ -134,10 +136,12 @@ def standardize_all(g, g_mean, g_var, x, weight, mean, var, groups, over_samples
 
 
 @primitive(outputs="out mean var", public=False)
-def standardize_rows(x: Array, weight: Array | None, bias: Array | None, rank: int, eps: float) -> Any:
+def standardize_rows(
+    x: Array, weight: Array | None, bias: Array | None, rank: int, eps: float, centre: bool = True
+) -> Any:
     """As `standardize`, where a mean is taken over the last `rank` axes of x, the shape of weight and bias."""
     size = prod(x.shape[x.ndim - rank :])
-    out, mean, var = centred(x.reshape(prod(x.shape[: x.ndim - rank]), size), "md", "m")
+    out, mean, var = centred(x.reshape(prod(x.shape[: x.ndim - rank]), size), "md", "m", centre)
     out /= np.sqrt(var + eps)
     if weight is not None:
         out *= weight.reshape(size)
@@ -147,7 +151,7 @@ def standardize_rows(x: Array, weight: Array | None, bias: Array | None, rank: i
 
 
 @standardize_rows.gradients
-def standardize_rows_all(g, g_mean, g_var, x, weight, mean, var, rank, eps, needs):
+def standardize_rows_all(g, g_mean, g_var, x, weight, mean, var, rank, eps, centre, needs):
     x_shape, shape = x.shape, x.shape[x.ndim - rank :]
     g, x = (np.reshape(working(t), (prod(x_shape[: len(x_shape) - rank]), prod(shape))) for t in (g, x))
     rstd = 1 / np.sqrt(var + eps)
@@ -156,6 +160,8 @@ def standardize_rows_all(g, g_mean, g_var, x, weight, mean, var, rank, eps, need
         h = g if weight is None else g * np.reshape(weight, (-1,))
         sum_g = np.sum(h, axis=1, keepdims=True)
         sum_gx = np.reshape(np.einsum("md,md->m", h, x), mean.shape) - mean * sum_g
+        if not centre:
+            sum_g = g_mean = 0.0
         dx = np.reshape(standardize_back(h, rstd, sum_g, sum_gx, x, mean, var, g_mean, g_var, eps), x_shape)
     if needs[1]:
         pulled = np.einsum("md,md,m->d", g, x, rstd[:, 0]) - np.einsum("md,m->d", g, (mean * rstd)[:, 0])
@@ -297,7 +303,8 @@ def group_norm(
     """y = (x - mean) / sqrt(var + eps) * weight + bias, over the channels and places of a group in a sample.
 
     input: (N, C, ...), its channels in `num_groups` groups of neighbours. weight and bias: (C,) or None.
-    Raises ValueError where C is not a multiple of num_groups, and for a single value per group. Source: Wu and He 2018, arXiv:1803.08494.
+    Raises ValueError where C is not a multiple of num_groups, and for a single value per group.
+    Source: Wu and He 2018, arXiv:1803.08494.
 
     >>> import tinygrad_lite as tl
     >>> tl.group_norm(tl.tensor([[1.0, 3.0, 5.0, 5.0]]), 2)
@@ -362,9 +369,7 @@ def rms_norm(
     x = floating(input)
     shape = trailing("rms_norm", x, normalized_shape, weight=weight)
     eps = float(np.finfo(x.dtype).eps) if eps is None else eps
-    axes = tuple(range(x.ndim - len(shape), x.ndim))
-    out = x / np.sqrt(np.mean(x * x, axis=axes, keepdims=True) + eps)
-    return out if weight is None else out * weight
+    return standardize_rows(x, weight, None, len(shape), eps, False)[0]
 
 
 @composed
@@ -381,7 +386,9 @@ def local_response_norm(input: Array, size: int, alpha: float = 1e-4, beta: floa
     """
     x = floating(input)
     if x.ndim < 3 or size < 1:
-        raise ValueError(f"local_response_norm: needs (N, C, ...) with places, and size >= 1; got {x.shape} and size={size}")
+        raise ValueError(
+            f"local_response_norm: needs (N, C, ...) with places, and size >= 1; got {x.shape} and size={size}"
+        )
     before = size // 2
     squares = np.pad(x * x, [(0, 0), (before, size - 1 - before)] + [(0, 0)] * (x.ndim - 2))
     window = squares[:, : x.shape[1]]

@@ -16,6 +16,7 @@ import numpy as np
 from tinygrad_lite import kernels
 from tinygrad_lite.ops.convolution import Size, sizes
 from tinygrad_lite.ops.creation import as_tensor
+from tinygrad_lite.ops.reductions import mean
 from tinygrad_lite.ops.resampling import Table, resample, shared_table
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
@@ -108,8 +109,8 @@ def maximum_table(n: int, kernel: int, stride: int, padding: int, dilation: int,
     index, valid, _ = sliding(n, kernel, stride, padding, dilation, ceil_mode)
     if not valid.any(axis=1).all():
         raise ValueError(
-            f"max_pool: a window of {kernel} with dilation {dilation} and padding {padding} meets nothing of an axis of "
-            f"{n}, and has no maximum; use less padding or dilation"
+            f"max_pool: a window of {kernel} with dilation {dilation} and padding {padding} meets nothing of an axis "
+            f"of {n}, and has no maximum; use less padding or dilation"
         )
     last = np.where(valid, index, -1).max(axis=1, keepdims=True)
     return np.sort(np.where(valid, index, last), axis=1)
@@ -145,7 +146,7 @@ def window_arguments(
     dilation = sizes(dilation, rank, f"{name}: dilation", 1)
     for n, k, s, p, d in zip(spatial, kernel, step, pad, dilation):
         if 2 * p > d * (k - 1) + 1:
-            raise ValueError(f"{name}: padding {padding} is more than half of the window {kernel_size}; use tl.pad before")
+            raise ValueError(f"{name}: padding {padding} is more than half of the window {kernel}; use tl.pad before")
         if window_count(n, k, s, p, d, ceil_mode) < 1:
             raise ValueError(
                 f"{name}: a window of {kernel} with dilation {dilation} is larger than the input {spatial} with "
@@ -160,7 +161,9 @@ def output_sizes(name: str, output_size: Any, spatial: tuple) -> tuple[int, ...]
     given = tuple(output_size) if many else (output_size,) * len(spatial)
     given = given * len(spatial) if len(given) == 1 else given
     if len(given) != len(spatial):
-        raise ValueError(f"{name}: output_size is {output_size}; it needs one number, or {len(spatial)}, or None to keep an axis")
+        raise ValueError(
+            f"{name}: output_size is {output_size}; it needs one number, or {len(spatial)}, or None to keep an axis"
+        )
     return sizes([n if g is None else g for g, n in zip(given, spatial)], len(spatial), f"{name}: output_size")
 
 
@@ -174,7 +177,7 @@ def maximum(name: str, rank: int, input: Array, return_indices: bool, *arguments
     return found if return_indices else found.values
 
 
-def mean(
+def average(
     name: str, rank: int, input: Array, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, divisor: Any
 ) -> Tensor:
     x, spatial = plane(name, input, rank)
@@ -253,7 +256,7 @@ def avg_pool1d(
     tensor([[2., 1.]])
     """
     divisor = "padded" if count_include_pad else "inside"
-    return mean("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, divisor)
+    return average("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, divisor)
 
 
 @composed
@@ -284,12 +287,22 @@ def avg_pool2d(
     if divisor_override == 0:
         raise ValueError("avg_pool2d: divisor_override is 0; leave it out to divide by the size of the window")
     divisor = ("padded" if count_include_pad else "inside") if divisor_override is None else divisor_override
-    return mean("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, divisor)
+    return average("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, divisor)
 
 
-def shared(name: str, rank: int, input: Array, output_size: Any) -> tuple[Tensor, list[Table]]:
+def shared_means(name: str, rank: int, input: Array, output_size: Any) -> Tensor:
     x, spatial = plane(name, input, rank)
-    return x, [shared_table(n, m) for n, m in zip(spatial, output_sizes(name, output_size, spatial))]
+    size = output_sizes(name, output_size, spatial)
+    if max(size) == 1 and min(size) == 1:
+        return mean(x, axis=tuple(range(-rank, 0)), keepdims=True)
+    return resample(x, tuple(map(shared_table, spatial, size)))
+
+
+def shared_maximum(name: str, rank: int, input: Array, output_size: Any, return_indices: bool) -> Any:
+    x, spatial = plane(name, input, rank)
+    tables = map(shared_table, spatial, output_sizes(name, output_size, spatial))
+    found = largest(x, tuple(index for index, _ in tables))
+    return found if return_indices else found.values
 
 
 @composed
@@ -302,8 +315,7 @@ def adaptive_avg_pool1d(input: Array, output_size: Size) -> Tensor:
     >>> tl.adaptive_avg_pool1d(tl.tensor([[1.0, 3.0, 2.0, 0.0]]), 1)
     tensor([[1.5]])
     """
-    x, tables = shared("adaptive_avg_pool1d", 1, input, output_size)
-    return resample(x, tuple(tables))
+    return shared_means("adaptive_avg_pool1d", 1, input, output_size)
 
 
 @composed
@@ -317,8 +329,7 @@ def adaptive_avg_pool2d(input: Array, output_size: Any) -> Tensor:
     >>> tl.adaptive_avg_pool2d(tl.arange(6.0).reshape(1, 2, 3), (1, None))
     tensor([[[1.5, 2.5, 3.5]]])
     """
-    x, tables = shared("adaptive_avg_pool2d", 2, input, output_size)
-    return resample(x, tuple(tables))
+    return shared_means("adaptive_avg_pool2d", 2, input, output_size)
 
 
 @composed
@@ -331,9 +342,7 @@ def adaptive_max_pool1d(input: Array, output_size: Size, return_indices: bool = 
     >>> tl.adaptive_max_pool1d(tl.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[3., 2.]])
     """
-    x, tables = shared("adaptive_max_pool1d", 1, input, output_size)
-    found = largest(x, tuple(index for index, _ in tables))
-    return found if return_indices else found.values
+    return shared_maximum("adaptive_max_pool1d", 1, input, output_size, return_indices)
 
 
 @composed
@@ -347,6 +356,4 @@ def adaptive_max_pool2d(input: Array, output_size: Any, return_indices: bool = F
     >>> tl.adaptive_max_pool2d(tl.arange(6.0).reshape(1, 2, 3), 1)
     tensor([[[5.]]])
     """
-    x, tables = shared("adaptive_max_pool2d", 2, input, output_size)
-    found = largest(x, tuple(index for index, _ in tables))
-    return found if return_indices else found.values
+    return shared_maximum("adaptive_max_pool2d", 2, input, output_size, return_indices)

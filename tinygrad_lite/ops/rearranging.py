@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.ops.creation import as_tensor
-from tinygrad_lite.ops.indexing import along, getitem_
-from tinygrad_lite.ops.joining import cat
-from tinygrad_lite.ops.shapes import axes_of, broadcast_to, normal_axis, ravel, shape_of, swapaxes
+from tinygrad_lite.ops.indexing import along
+from tinygrad_lite.ops.shapes import axes_of, normal_axis, ravel, shape_of, swapaxes
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor, wrap
 
@@ -137,28 +136,51 @@ def pad_constant_x(g, widths):
     return pad_constant.on(g, [(-a, -b) for a, b in widths], 0)
 
 
-def pad_axis(x: Tensor, axis: int, before: int, after: int, mode: str) -> Tensor:
-    """x with `before` and `after` (not negative) elements more along an axis, made of its own."""
-    n = x.shape[axis]
-    most = {"reflect": n - 1, "circular": n, "replicate": max(before, after) if n else 0}[mode]
-    if max(before, after) > most:
-        raise ValueError(
-            f"pad: {(before, after)} elements around axis {axis}, of size {n}; mode {mode!r} can take {most} at most there"
-        )
-
-    def take(*bounds: int | None) -> Tensor:
-        return getitem_(x, along(axis, slice(*bounds)))
-
+def edges(n: int, before: int, after: int, mode: str) -> list[tuple[slice, slice]]:
+    """The padded ends of an axis, whose own elements are `n`: the part to fill, and the part it is filled from."""
+    end = before + n
+    first, last = slice(0, before), slice(end, end + after)
     if mode == "reflect":
-        first, last = take(before, 0, -1), take(n - 2, n - 2 - after if n - 2 - after >= 0 else None, -1)
+        stop = end - 2 - after
+        ends = (first, slice(2 * before, before, -1)), (last, slice(end - 2, stop if stop >= 0 else None, -1))
     elif mode == "circular":
-        first, last = take(n - before, n), take(0, after)
+        ends = (first, slice(n, end)), (last, slice(before, before + after))
     else:
-        first, last = (
-            broadcast_to(edge, (*x.shape[:axis], size, *x.shape[axis + 1 :]))
-            for edge, size in ((take(0, 1), before), (take(n - 1, n), after))
-        )
-    return cat([t for t, size in ((first, before), (x, 1), (last, after)) if size], axis)
+        ends = (first, slice(before, before + 1)), (last, slice(end - 1, end))
+    return [pair for pair, size in zip(ends, (before, after)) if size]
+
+
+@primitive(public=False)
+def pad_edges(x: Array, widths: Sequence[tuple[int, int]], mode: str) -> Tensor:
+    """x with elements of its own around it: before and after each axis as many as `widths` says (not negative)."""
+    out = np.empty([n + a + b for n, (a, b) in zip(x.shape, widths)], x.dtype)
+    out[tuple(slice(a, a + n) for n, (a, b) in zip(x.shape, widths))] = x
+    for axis, (n, (a, b)) in enumerate(zip(x.shape, widths)):
+        for part, source in edges(n, a, b, mode):
+            out[along(axis, part)] = out[along(axis, source)]
+    return out
+
+
+@pad_edges.gradient
+def pad_edges_x(g, widths, mode):
+    return fold_edges.on(g, widths, mode)
+
+
+@primitive(public=False)
+def fold_edges(g: Array, widths: Sequence[tuple[int, int]], mode: str) -> Tensor:
+    """The edges of g, added to what they were filled from: the transpose of pad_edges."""
+    g = g.copy()
+    sizes = [n - a - b for n, (a, b) in zip(g.shape, widths)]
+    for axis, (n, (a, b)) in reversed(list(enumerate(zip(sizes, widths)))):
+        for part, source in edges(n, a, b, mode):
+            edge = g[along(axis, part)]
+            g[along(axis, source)] += edge.sum(axis, keepdims=True) if mode == "replicate" else edge
+    return g[tuple(slice(a, a + n) for n, (a, b) in zip(sizes, widths))]
+
+
+@fold_edges.gradient
+def fold_edges_g(g, widths, mode):
+    return pad_edges.on(g, widths, mode)
 
 
 @composed
@@ -178,7 +200,7 @@ def pad(input: Array, pad: Sequence[int], mode: str = "constant", value: float |
     given = [int(n) for n in pad]
     pairs = list(zip(given[::2], given[1::2]))[::-1]
     if len(given) % 2 or len(pairs) > x.ndim:
-        raise ValueError(f"pad: pad is {tuple(given)}, for a tensor of {x.ndim} axes; needs two numbers an axis, from the last")
+        raise ValueError(f"pad: pad is {tuple(given)}, for {x.ndim} axes; needs two numbers an axis, from the last")
     widths = [(0, 0)] * (x.ndim - len(pairs)) + pairs
     if any(n + min(a, 0) + min(b, 0) < 0 or n + a + b < 0 for n, (a, b) in zip(x.shape, widths)):
         raise ValueError(f"pad: pad {tuple(given)} cuts more than there is of a tensor of shape {x.shape}")
@@ -189,11 +211,14 @@ def pad(input: Array, pad: Sequence[int], mode: str = "constant", value: float |
     if value:
         raise ValueError(f"pad: a value is for mode 'constant' alone, not {mode!r}")
     cuts = [(min(a, 0), min(b, 0)) for a, b in widths]
+    growth = [(max(a, 0), max(b, 0)) for a, b in widths]
     if mode == "circular":  # goes around what the cut leaves; the other modes cut last
         x = pad_constant(x, cuts, 0)
-    for axis, (a, b) in enumerate(widths):
-        if a > 0 or b > 0:
-            x = pad_axis(x, axis, max(a, 0), max(b, 0), mode)
+    for axis, (n, ends) in enumerate(zip(x.shape, growth)):
+        most = {"reflect": n - 1, "circular": n, "replicate": max(ends) if n else 0}[mode]
+        if max(ends) > max(most, 0):
+            raise ValueError(f"pad: {ends} elements around axis {axis}, of size {n}; mode {mode!r} has at most {most}")
+    x = pad_edges(x, growth, mode)
     return x if mode == "circular" else pad_constant(x, cuts, 0)
 
 
@@ -267,7 +292,7 @@ def diag(x: Array, diagonal: int = 0) -> Tensor:
     """
     ndim = len(shape_of(x))
     if ndim not in (1, 2):
-        raise ValueError(f"diag: x has shape {shape_of(x)}; needs one axis or two. For more, see diagonal and diag_embed")
+        raise ValueError(f"diag: x has shape {shape_of(x)}; needs one axis or two. See diagonal and diag_embed")
     return diag_embed(x, diagonal) if ndim == 1 else diagonal_of(x, diagonal)
 
 

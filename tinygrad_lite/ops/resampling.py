@@ -18,7 +18,7 @@ from tinygrad_lite import kernels
 from tinygrad_lite.ops.convolution import Size, sizes
 from tinygrad_lite.ops.creation import as_tensor
 from tinygrad_lite.primitive import composed, primitive
-from tinygrad_lite.tensor import DEFAULT_DTYPE, Array, Tensor
+from tinygrad_lite.tensor import Array, Tensor
 
 __all__ = ["interpolate", "pixel_shuffle", "pixel_unshuffle"]
 
@@ -32,7 +32,7 @@ Table = tuple[np.ndarray, np.ndarray]
 def along_axes(kernel: Callable, x: np.ndarray, tables: Sequence[Table | None], size: Sequence[int]) -> np.ndarray:
     """Apply a kernel on (A, L, B) along each of the last axes that has a table; `size` is the resulting shape."""
     first = x.ndim - len(tables)
-    dtype = x.dtype if x.dtype.kind == "f" else DEFAULT_DTYPE
+    dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
     y = x.astype(np.float32 if dtype == np.float16 else dtype, copy=False)
     # The last axis has the shortest inner loops: it comes where the array is small.
     growing = prod(size) > prod(x.shape[first:])
@@ -142,9 +142,9 @@ def interpolate(
     x = as_tensor(input)
     rank = x.ndim - 2
     if rank not in (1, 2, 3) or 0 in x.shape[1:]:
-        raise ValueError(f"interpolate: the input has shape {x.shape}; it must be (N, C, *spatial), and only N may be 0")
+        raise ValueError(f"interpolate: the input has shape {x.shape}; it must be (N, C, *spatial), only N may be 0")
     if mode not in ("nearest", "nearest-exact", "area", *RANKS):
-        raise ValueError(f"interpolate: mode is {mode!r}; the modes are nearest, nearest-exact, area, {', '.join(RANKS)}")
+        raise ValueError(f"interpolate: mode is {mode!r}; it must be nearest, nearest-exact, area, {', '.join(RANKS)}")
     if RANKS.get(mode, rank) != rank:
         raise ValueError(f"interpolate: mode {mode!r} needs {RANKS[mode] + 2} axes, the input has shape {x.shape}")
     if align_corners is not None and mode not in RANKS:
@@ -172,7 +172,7 @@ def resized(spatial: tuple, size: Any, scale_factor: Any, recompute: bool | None
         return new, tuple(n / m for n, m in zip(spatial, new))
     scales = tuple(scale_factor) if np.ndim(scale_factor) else (scale_factor,) * rank
     if len(scales) != rank:
-        raise ValueError(f"interpolate: scale_factor is {scale_factor}; it needs one number, or {rank}, one for each spatial axis")
+        raise ValueError(f"interpolate: scale_factor is {scale_factor}; it needs one number, or {rank}, one an axis")
     new = sizes([floor(n * float(s)) for n, s in zip(spatial, scales)], rank, "interpolate: the new size", 1)
     return new, tuple(n / m if recompute else 1 / float(s) for n, m, s in zip(spatial, new, scales))
 
@@ -195,7 +195,7 @@ def pixel_shuffle(input: Array, upscale_factor: int) -> Tensor:
     r = upscale_factor
     if input.ndim < 3 or r < 1 or input.shape[-3] % (r * r):
         raise ValueError(
-            f"pixel_shuffle: the input has shape {input.shape} and upscale_factor is {r}; it needs (..., C * r * r, H, W)"
+            f"pixel_shuffle: the input has shape {input.shape}, upscale_factor {r}; it needs (..., C * r * r, H, W)"
         )
     *lead, c, h, w = input.shape
     y = input.reshape(*lead, c // (r * r), r, r, h, w)
@@ -221,7 +221,7 @@ def pixel_unshuffle(input: Array, downscale_factor: int) -> Tensor:
     r = downscale_factor
     if input.ndim < 3 or r < 1 or input.shape[-2] % r or input.shape[-1] % r:
         raise ValueError(
-            f"pixel_unshuffle: the input has shape {input.shape} and downscale_factor is {r}; it needs (..., C, H * r, W * r)"
+            f"pixel_unshuffle: the input has shape {input.shape}, downscale_factor {r}; it needs (..., C, H * r, W * r)"
         )
     *lead, c, h, w = input.shape
     y = input.reshape(*lead, c, h // r, r, w // r, r)

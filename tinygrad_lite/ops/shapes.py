@@ -1,4 +1,4 @@
-"""The same elements in another shape: reshape, permute, squeeze, expand and their like. All share memory where they can."""
+"""The same elements in another shape, without a copy where that can be: reshape, permute, squeeze, expand."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def unflatten(x: Array, axis: int, sizes: Sequence[int]) -> Tensor:
         known = math.prod(n for n in sizes if n != -1)
         sizes[sizes.index(-1)] = shape[axis] // known if known else 0
     if math.prod(sizes) != shape[axis] or min(sizes, default=0) < 0:
-        raise ValueError(f"unflatten: sizes {sizes} don't multiply to {shape[axis]}, the size of axis {axis} of {shape}")
+        raise ValueError(f"unflatten: sizes {sizes} don't multiply to {shape[axis]}, which is axis {axis} of {shape}")
     return reshape(x, shape[:axis] + tuple(sizes) + shape[axis + 1 :])
 
 
@@ -179,8 +179,8 @@ def permute(x: Array, dims: Sequence[int]) -> Tensor:
     """
     try:
         return np.transpose(x, dims)
-    except (ValueError, TypeError) as error:
-        raise type(error)(f"permute: dims={dims} is not an order of all {np.ndim(x)} axes") from None
+    except (ValueError, TypeError):
+        raise ValueError(f"permute: dims {dims} is not an order of all {np.ndim(x)} axes") from None
 
 
 @permute.gradient
@@ -197,7 +197,8 @@ def swapaxes(x: Array, axis0: int, axis1: int) -> Tensor:
     >>> tl.swapaxes(tl.zeros(2, 3, 4), 0, -1).shape
     (4, 3, 2)
     """
-    return np.swapaxes(x, axis0, axis1) if np.ndim(x) else np.atleast_1d(x).swapaxes(axis0, axis1)[0, ...]
+    normal_axis("swapaxes", axis0, x.ndim), normal_axis("swapaxes", axis1, x.ndim)
+    return np.swapaxes(x, axis0, axis1) if x.ndim else x[...]
 
 
 @swapaxes.gradient
@@ -230,7 +231,10 @@ def moveaxis(x: Array, source: int | Sequence[int], destination: int | Sequence[
     >>> tl.moveaxis(tl.zeros(2, 3, 4), 0, -1).shape
     (3, 4, 2)
     """
-    return np.moveaxis(x, source, destination) if np.ndim(x) else np.moveaxis(np.atleast_1d(x), source, destination)[0, ...]
+    if x.ndim:
+        return np.moveaxis(x, source, destination)
+    axes_of("moveaxis", source, 0), axes_of("moveaxis", destination, 0)
+    return x[...]
 
 
 @moveaxis.gradient
@@ -276,7 +280,7 @@ def expand(x: Array, *sizes: Any) -> Tensor:
     wanted = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
     new = len(wanted) - len(shape)
     if new < 0 or any(n == -1 and k < new for k, n in enumerate(wanted)):
-        raise ValueError(f"expand: sizes {wanted} for a tensor of shape {shape}; needs one for each axis, -1 only for old ones")
+        raise ValueError(f"expand: sizes {wanted} for shape {shape}; needs one for each axis, and -1 only for old ones")
     return broadcast_to(x, tuple(shape[k - new] if n == -1 else n for k, n in enumerate(wanted)))
 
 

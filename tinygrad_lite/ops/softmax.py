@@ -100,8 +100,8 @@ def gumbel_softmax(logits: Array, tau: float = 1, hard: bool = False, axis: int 
     soft = softmax((logits + np.asarray(noise, logits.dtype)) / tau, axis)
     if not hard:
         return soft
-    values = soft.detach()._array
+    values = np.atleast_1d(soft.detach()._array)
     drawn = np.zeros_like(values)
     if values.size:
-        np.put_along_axis(drawn, np.expand_dims(np.argmax(values, axis), axis) if values.ndim else 0, 1, axis)
-    return soft + wrap(drawn - values)
+        np.put_along_axis(drawn, np.argmax(values, axis, keepdims=True), 1, axis)
+    return soft + wrap((drawn - values).reshape(soft.shape))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -144,6 +145,8 @@ def arctan_x(g, x):
 def atan2(x: Array, y: Array) -> Tensor:
     """The angle in [-pi, pi] of the point (y, x): arctan(x / y), with the quadrant from both signs.
 
+    At the origin its gradient is taken as 0.
+
     >>> import tinygrad_lite as tl
     >>> tl.atan2(tl.tensor([0.0, 1.0]), tl.tensor([-1.0, 1.0])).round(4)
     tensor([3.1416, 0.7854])
@@ -151,14 +154,20 @@ def atan2(x: Array, y: Array) -> Tensor:
     return np.arctan2(x, y)
 
 
+def squared_radius(x: Any, y: Any) -> Any:
+    """x^2 + y^2, and 1 at the origin, where the slopes of the angle are taken as 0."""
+    square = x * x + y * y
+    return np.where(square == 0, 1, square)
+
+
 @atan2.gradient
 def atan2_x(g, x, y):
-    return g * (y / (x * x + y * y))
+    return g * (y / squared_radius(x, y))
 
 
 @atan2.gradient
 def atan2_y(g, x, y):
-    return -g * (x / (x * x + y * y))
+    return -g * (x / squared_radius(x, y))
 
 
 @primitive

@@ -1,0 +1,101 @@
+"""The seam: nothing is imported before it is needed, the twins can be chosen, and threads don't disturb each other."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tl
+from tinygrad_lite import kernels
+from tinygrad_lite.kernels import twins
+
+CODE = """
+import sys
+import numpy as np
+import tinygrad_lite as tl
+assert "numba" not in sys.modules, "import tinygrad_lite imported numba"
+x = tl.tensor(np.arange(32, dtype=np.float32).reshape(1, 2, 4, 4), requires_grad=True)
+y = tl.max_pool2d(tl.conv2d(x, np.ones((3, 2, 3, 3), np.float32), padding=1), 2)
+y.sum().backward()
+print(tl.kernels.backend(), "numba" in sys.modules, float(y.sum()), float(x.grad.sum()))
+"""
+
+
+def run(code: str, **environment: str) -> str:
+    env = {**os.environ, **environment}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_every_kernel_has_a_twin():
+    for name in kernels.TABLE:
+        assert callable(getattr(twins, name)), name
+        assert callable(getattr(kernels, name)), name
+
+
+def test_a_kernel_that_does_not_exist_is_named():
+    with pytest.raises(AttributeError, match="no 'convolved'; the kernels are convolve,"):
+        _ = kernels.convolved
+
+
+def test_the_environment_chooses_the_twins_and_numba_stays_out():
+    assert run(CODE, TINYGRAD_LITE_KERNELS="numpy") == "numpy False 1824.0 189.0"
+
+
+def test_numba_is_imported_by_the_first_kernel_call_and_gives_the_same():
+    pytest.importorskip("numba", reason="without Numba the twins are the kernels")
+    assert run(CODE, TINYGRAD_LITE_KERNELS="") == "numba True 1824.0 189.0"
+
+
+def test_a_missing_numba_is_no_error():
+    hide = "import importlib.util as u\nfind = u.find_spec\nu.find_spec = lambda n, *a: None if n == 'numba' else find(n, *a)\n"
+    assert run(hide + CODE).startswith("numpy False")
+
+
+def test_an_unknown_choice_is_refused(monkeypatch):
+    monkeypatch.setenv("TINYGRAD_LITE_KERNELS", "cuda")
+    with pytest.raises(ValueError, match="it may be 'numba' or 'numpy'"):
+        kernels.backend()
+
+
+def test_threads_may_call_kernels_at_once():
+    rng = np.random.default_rng(0)
+    xs = [rng.standard_normal((24, 8, 12 + k, 12)).astype(np.float32) for k in range(8)]
+    w = rng.standard_normal((16, 8, 3, 3)).astype(np.float32)
+
+    def work(x):
+        t, v = tl.tensor(x, requires_grad=True), tl.tensor(w, requires_grad=True)
+        tl.max_pool2d(tl.conv2d(t, v, padding=1), 2).sum().backward()
+        return t.grad.numpy(), v.grad.numpy()
+
+    want = [work(x) for x in xs]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            for got, expected in zip(pool.map(work, xs), want):
+                for a, b in zip(got, expected):
+                    np.testing.assert_array_equal(a, b)
+
+
+def test_a_fork_may_call_kernels():
+    pytest.importorskip("numba", reason="without Numba there are no threads")
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork on this system")
+    code = """
+import os, warnings
+import numpy as np
+import tinygrad_lite as tl
+warnings.simplefilter("ignore")
+x, w = np.ones((64, 16, 16, 16), np.float32), np.ones((16, 16, 3, 3), np.float32)
+total = float(tl.conv2d(x, w).sum())
+pid = os.fork()
+if pid == 0:
+    os._exit(0 if float(tl.conv2d(x, w).sum()) == total else 1)
+print(os.waitpid(pid, 0)[1])
+"""
+    assert run(code, TINYGRAD_LITE_THREADS="2") == "0"

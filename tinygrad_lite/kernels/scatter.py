@@ -1,0 +1,30 @@
+"""Adding rows into a table, in Numba; twins.py says what is computed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygrad_lite.kernels import twins
+from tinygrad_lite.kernels.compiled import FLOATS, compiled, contiguous
+
+
+@compiled
+def add_rows(g, index, out):
+    for i in range(len(index)):
+        row = index[i]
+        if row < 0 or row >= len(out):
+            return i
+        for d in range(g.shape[1]):
+            out[row, d] += g[i, d]
+    return -1
+
+
+def scatter_rows(g: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
+    """See twins.scatter_rows."""
+    if g.dtype not in FLOATS:
+        return twins.scatter_rows(g, index, size)
+    out = np.zeros((size, g.shape[1]), g.dtype)
+    bad = add_rows(contiguous(g), contiguous(index.astype(np.int64, copy=False)), out)
+    if bad >= 0:
+        raise IndexError(f"scatter_rows: index {index[bad]} is out of range for {size} rows")
+    return out
