@@ -166,24 +166,24 @@ class Primitive(Generic[P, R]):
         arrays: list[Any] = []
         parents: list[Any] = []  # where the gradient of each operand goes on, if anywhere
         mask, bit, numbers_only = 0, 1, True
-        for a in operands:
-            parent = None
-            if isinstance(a, Tensor):
-                arrays.append(a._array)
-                numbers_only = False
-                if a._requires_grad and self.ruled & bit:
-                    mask |= bit
-                    parent = a if a._edge is None else a._edge
-            elif type(a) in NUMBERS:
-                arrays.append(a)
-            else:
-                arrays.append(to_array(a))
-                numbers_only = False
-            parents.append(parent)
-            bit += bit
-        if numbers_only:
-            arrays = [a if a is None else to_array(a) for a in arrays]
         try:
+            for a in operands:
+                parent = None
+                if isinstance(a, Tensor):
+                    arrays.append(a._array)
+                    numbers_only = False
+                    if a._requires_grad and self.ruled & bit:
+                        mask |= bit
+                        parent = a if a._edge is None else a._edge
+                elif type(a) in NUMBERS:
+                    arrays.append(a)
+                else:
+                    arrays.append(to_array(a))
+                    numbers_only = False
+                parents.append(parent)
+                bit += bit
+            if numbers_only:
+                arrays = [a if a is None else to_array(a) for a in arrays]
             out: Any = self.value(*arrays) if self.plain else self.compute(arrays, params)  # type: ignore
         except Exception as error:
             raise explained(error, self.name, arrays) from error

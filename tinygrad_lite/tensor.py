@@ -7,6 +7,7 @@ operation computes stands in ops/.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -60,8 +61,6 @@ class Tensor(Methods):
         self._array = np.array(to_array(data, dtype))
         if requires_grad:
             self.requires_grad = True
-
-    # ------------------------------------------------------------------------ the gradient
 
     @property
     def requires_grad(self) -> bool:
@@ -132,19 +131,15 @@ class Tensor(Methods):
 
     def retain_grad(self) -> None:
         """Keep the gradient of this computed Tensor in `.grad` too."""
+        me = weakref.ref(self)
+
+        def keep(g: Tensor) -> None:
+            t = me()
+            if t is not None:
+                t.grad = g if t.grad is None else t.grad + g
+
         if self._edge is not None:
-            import weakref
-
-            me = weakref.ref(self)
-
-            def keep(g: Tensor) -> None:
-                t = me()
-                if t is not None:
-                    t.grad = g if t.grad is None else t.grad + g
-
             self.register_hook(keep)
-
-    # ------------------------------------------------------------------------------ the array
 
     @property
     def data(self) -> Tensor:
@@ -175,10 +170,6 @@ class Tensor(Methods):
     @property
     def nbytes(self) -> int:
         return self._array.nbytes
-
-    @property
-    def itemsize(self) -> int:
-        return self._array.itemsize
 
     def numpy(self) -> np.ndarray:
         """The values as an array on the same memory, read-only: copy it to write to it.
@@ -215,8 +206,6 @@ class Tensor(Methods):
     def __array_function__(self, function: Callable, types: Any, args: Any, kwargs: Any) -> Any:
         return tl.ops.numpy_protocol.function(function, args, kwargs)
 
-    # ------------------------------------------------------------------------- in-place writes
-
     def _share_memory_with(self, other: Tensor) -> None:
         if other._cell is None:
             other._cell = [0]
@@ -251,8 +240,6 @@ class Tensor(Methods):
         self._requires_grad, self._cell = result._requires_grad, result._cell
         self._shared = self._view = False
         return self
-
-    # --------------------------------------------------------------------------------- Python
 
     def __repr__(self) -> str:
         body = np.array2string(self._array, separator=", ", prefix="tensor(", threshold=1000)

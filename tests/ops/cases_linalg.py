@@ -69,7 +69,7 @@ def systems(draw: Any, triangular: bool = False) -> Call:
     shape = (*b, n, k) if left else (*b, k, n)
     if not triangular and left and draw(st.booleans()):
         shape = draw(st.sampled_from([(n,), A.shape[:-1]]))
-    params: dict[str, Any] = {"left": left or shape == A.shape[:-1]}  # a vector for each matrix
+    params: dict[str, Any] = {"left": left or (shape == A.shape[:-1] and not triangular)}  # a vector for each matrix
     if triangular:
         params |= {"upper": draw(st.booleans()), "unitriangular": draw(st.booleans())}
     return Call((A, draw(arrays(shape))), params)

@@ -7,7 +7,7 @@ so it raises. Those whose target is a class stand in losses_classification.py.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -363,7 +363,7 @@ def triplet_margin_loss(
     """
     name = "triplet_margin_loss"
     points = one_shape(name, anchor=anchor, positive=positive, negative=negative)
-    loss = triplet(*points, lambda x, y: pairwise_distance(x, y, p, eps), margin, swap)
+    loss = triplet(points, lambda x, y: pairwise_distance(x, y, p, eps), margin, swap)
     return reduced(name, loss, reduction)
 
 
@@ -388,11 +388,12 @@ def triplet_margin_with_distance_loss(
     """
     name = "triplet_margin_with_distance_loss"
     points = one_shape(name, anchor=anchor, positive=positive, negative=negative)
-    return reduced(name, triplet(*points, distance_function or pairwise_distance, margin, swap), reduction)
+    return reduced(name, triplet(points, distance_function or pairwise_distance, margin, swap), reduction)
 
 
-def triplet(anchor: Any, positive: Any, negative: Any, distance: Callable, margin: float, swap: bool) -> Any:
+def triplet(points: Sequence[Tensor], distance: Callable, margin: float, swap: bool) -> Any:
     """The loss of each triplet."""
+    anchor, positive, negative = points
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = np.minimum(far, distance(positive, negative))

@@ -295,8 +295,8 @@ def binary_cross_entropy(input: Array, target: Array, weight: Array | None = Non
     x, t = one_shape(name, input=input, target=target)
     if x.size and not (x._array.min() >= 0 and x._array.max() <= 1):
         raise ValueError(
-            f"{name}: the input holds values from {x._array.min()} to {x._array.max()}, and probabilities are from 0 to "
-            "1. Apply tl.sigmoid first, or better use binary_cross_entropy_with_logits on the scores"
+            f"{name}: the input holds values from {x._array.min()} to {x._array.max()}, and probabilities lie in 0 "
+            "to 1. Apply tl.sigmoid first, or better use binary_cross_entropy_with_logits on the scores"
         )
     return reduced(name, rescaled(name, logarithmic(x, t), weight), reduction)
 

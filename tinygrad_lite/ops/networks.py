@@ -39,7 +39,7 @@ def keep_mask(name: str, shape: tuple[int, ...], p: float) -> Tensor:
 @primitive(public=False)
 def masked(x: Array, mask: Array, scale: float) -> Tensor:
     """x * mask * scale; the mask is kept as one byte for each value."""
-    out = np.asarray(x * mask)
+    out: Any = np.asarray(x * mask)
     out *= scale
     return out
 
@@ -191,21 +191,21 @@ def scaled_dot_product_attention(
         if heads % shared:
             raise ValueError(f"enable_gqa: {heads} heads of query can't be shared by {shared} of key and value")
         k, v = (np.repeat(t, q.shape[-3] // t.shape[-3], axis=-3) for t in (k, v))
-    scores = np.matmul(q * (1 / math.sqrt(q.shape[-1] or 1) if scale is None else scale), np.swapaxes(k, -1, -2))
+    scores: Any = np.matmul(q * (1 / math.sqrt(q.shape[-1] or 1) if scale is None else scale), np.swapaxes(k, -1, -2))
     if is_causal:
         if attn_mask is not None:
             raise ValueError("scaled_dot_product_attention: is_causal is a mask itself; give it or attn_mask")
         attn_mask = np.tri(q.shape[-2], k.shape[-2], dtype=bool)
     blind = None
     if attn_mask is not None:
-        bias = as_tensor(attn_mask)
+        bias: Any = as_tensor(attn_mask)
         if bias.dtype == bool:
             bias = wrap(attention_bias(bias._array, scores.dtype))
         blind = np.all(bias._array == -np.inf, axis=-1, keepdims=True)
         if blind.any():  # softmax would be NaN
             bias = np.where(blind, 0, bias)
         scores = scores + bias
-    weights = softmax(scores, -1)
+    weights: Any = softmax(scores, -1)
     if blind is not None and blind.any():
         weights = np.where(blind, 0, weights)
     return np.matmul(dropout(weights, dropout_p), v)

@@ -25,7 +25,7 @@ __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_res
 @primitive(public=False)
 def combine(x: Array, a: Array, y: Array | None, b: Array | None, c: Array) -> Tensor:
     """x a + y b + c, where the small arrays a, b and c broadcast; y and b may be left out together."""
-    out = np.asarray(x * a)
+    out: Any = np.asarray(x * a)
     if y is not None:
         out += y * b
     out += c

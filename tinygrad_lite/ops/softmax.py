@@ -13,7 +13,7 @@ from tinygrad_lite.tensor import DEFAULT_DTYPE, Array, Tensor, wrap
 __all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]
 
 
-def shifted(x: np.ndarray, axis: int, dtype: Any) -> tuple[np.ndarray, np.dtype]:
+def shifted(x: np.ndarray, axis: int, dtype: Any) -> tuple[Any, np.dtype]:
     """x minus its maximum along the axis, so that exp can't overflow, and the dtype for the result.
 
     float16 is computed in float32; integers give the default float.
