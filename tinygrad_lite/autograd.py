@@ -319,7 +319,7 @@ def backward(
     from tinygrad_lite.tensor import Tensor
 
     if isinstance(tensors, Tensor):
-        tensors, gradients = [tensors], [gradients]
+        tensors, gradients = (tensors,), (gradients,)
     keep = create_graph if retain_graph is None else retain_graph
     found = sweep(_seeds(tensors, gradients, create_graph, "backward"), None, keep, create_graph)
     for leaf in list(found):
@@ -379,7 +379,7 @@ def grad(
     from tinygrad_lite.tensor import Tensor, wrap
 
     single = isinstance(inputs, Tensor)
-    inputs = [inputs] if single else list(inputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if isinstance(outputs, Tensor):
         outputs, grad_outputs = [outputs], [grad_outputs]
     for k, x in enumerate(inputs):

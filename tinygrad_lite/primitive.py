@@ -99,7 +99,7 @@ class Primitive(Generic[P, R]):
         self.slot_names = [*operands, *(n for n in self.names if n not in operands), *self.outputs]
         self.specials: list[str] = []
         self.rules: list[Rule | None] = [None] * self.arity
-        self.pulls: list[Callable | None] = [None] * self.arity
+        self.pulls: list[Any] = [None] * self.arity
         self.joint: Rule | None = None
         self.ruled = 0  # a bit for each operand that has a rule
         self.plans: dict[int, tuple] = {}
@@ -413,12 +413,16 @@ def composed(*, name: str) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def composed(function: Any = None, *, name: str | None = None) -> Any:
     """List a function that is made of primitives, and let it take PyTorch's `dim` for `axis` and the like."""
     if function is None:
-        return lambda function: composed(function, name=name)
+        return lambda function: _composed(function, name)
+    return _composed(function, name)
+
+
+def _composed(function: Callable, name: str | None) -> Callable:
     names = list(inspect.signature(function).parameters)
     label = name or function.__name__.rstrip("_")
 
     @wraps(function)
-    def call(*args: P.args, **params: P.kwargs) -> R:
+    def call(*args: Any, **params: Any) -> Any:
         if params:
             for word in [n for n in params if n not in names and SYNONYMS.get(n) in names]:
                 params[SYNONYMS[word]] = params.pop(word)

@@ -207,13 +207,13 @@ def _judge(s: _Slope, k: int, index: tuple, analytic: float, biggest: float, fre
             report.verdict, report.cause = "ill-conditioned", "the function is not finite near this point"
             continue
         low, high = sorted((d.left, d.right))
-        kink = d.bend > 0.75 and high - low > 8 * rounding
         wild = d.truncation > d.noise + 0.1 * max(abs(d.left), abs(d.right))
+        kink = not wild and d.bend > 0.75 and high - low > 8 * rounding
         if kink and low - d.noise <= analytic <= high + d.noise:
             report.verdict, report.cause = "kink", "the function has no single slope here; this one lies between"
         elif kink or not error <= allowed:
             report.verdict = "wrong"
-        if wild and not kink:
+        if wild:
             report.verdict, report.cause = "ill-conditioned", "the differences change with the step"
         tells = scale == 1.0 or allowed < 0.1 * max(abs(analytic), abs(d.value))  # small steps drown in rounding
         if not kink and not wild and tells:

@@ -20,9 +20,9 @@ def torch_function(name: str) -> Callable:
     return lambda *args, **params: getattr(importlib.import_module("torch"), name)(*args, **params)
 
 
-def shapes(draw: Any, count: int, least: int = 0) -> tuple:
+def shapes(draw: Any, count: int) -> tuple:
     """Shapes that broadcast, zero-size and 0-d included."""
-    drawn = draw(hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=3, min_side=least, max_side=3))
+    drawn = draw(hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=3, min_side=0, max_side=3))
     return drawn.input_shapes
 
 
@@ -92,7 +92,7 @@ def roundings(draw: Any) -> Call:
 @st.composite
 def clamps(draw: Any) -> Call:
     """Bounds that are numbers, tensors or left out, also min > max; no value lies on a bound."""
-    parts = shapes(draw, 3, least=1)  # PyTorch's gradient fails where a bound is broadcast to zero size
+    parts = shapes(draw, 3)
     x = draw(arrays(parts[0]))
     tensors = draw(st.booleans())  # PyTorch takes two numbers or two tensors
     bounds: list = []
@@ -103,6 +103,14 @@ def clamps(draw: Any) -> Call:
     if left_out is not None:
         bounds[left_out] = None
     return Call((x,), {"min": bounds[0], "max": bounds[1]})
+
+
+def torch_clamp(x: Any, min: Any, max: Any) -> Any:
+    """torch.clamp on operands of one shape: PyTorch's own gradient fails where only one bound is broadcast."""
+    torch = importlib.import_module("torch")
+    tensors = [t for t in (x, min, max) if isinstance(t, torch.Tensor)]
+    full = iter(torch.broadcast_tensors(*tensors))
+    return torch.clamp(*(next(full) if isinstance(t, torch.Tensor) else t for t in (x, min, max)))
 
 
 @st.composite
@@ -148,7 +156,7 @@ SPECS["round"] = Spec(roundings(), torch_function("round"))
 for _name in ("maximum", "minimum", "fmax", "fmin"):
     SPECS[_name] = Spec(pairs(number=False), torch_function(_name))
 SPECS["copysign"] = Spec(pairs(), torch_function("copysign"))
-SPECS["clamp"] = Spec(clamps(), torch_function("clamp"))
+SPECS["clamp"] = Spec(clamps(), torch_clamp)
 SPECS["where"] = Spec(choices(), torch_function("where"))
 SPECS["lerp"] = Spec(blends(), torch_function("lerp"))
 SPECS["nan_to_num"] = Spec(unary(nan=st.just(1.0), posinf=st.just(2.0)), torch_function("nan_to_num"))

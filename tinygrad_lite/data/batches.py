@@ -119,6 +119,11 @@ def items(data: Array, k: int) -> np.ndarray:
             f"DataLoader: argument {k} is a single value, {data!r}, and has no items; the batch size is given by name: "
             f"{EXAMPLE}"
         )
+    if isinstance(data, tuple) and hasattr(data, "_fields"):
+        raise TypeError(
+            f"DataLoader: argument {k} is a {type(data).__name__} of several arrays; give them one by one, with a star: "
+            "DataLoader(*data, batch_size=64)"
+        )
     if not isinstance(data, (list, tuple, range)) and not hasattr(data, "__array__"):
         raise TypeError(
             f"DataLoader: argument {k} is a {type(data).__name__}; pass images and labels as arrays: {EXAMPLE}"

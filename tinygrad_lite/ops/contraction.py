@@ -104,6 +104,8 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     terms, labels = map(list, zip(*[_distinct(t, a, length) for t, a in zip(terms, labels)]))
     uses = Counter("".join([*labels, output]))
     terms, labels = map(list, zip(*[_summed(t, a, uses) for t, a in zip(terms, labels)]))
+    if len(terms) == 1:
+        return np.transpose(terms[0], [labels[0].index(k) for k in output])
     while len(terms) > 1:
         i, j = min(
             combinations(range(len(terms)), 2),
@@ -117,7 +119,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
             c = "".join(k for k in dict.fromkeys(a + b) if k in wanted)
         terms.append(contraction(x, y, a, b, c))
         labels.append(c)
-    return np.transpose(terms[0], [labels[0].index(k) for k in output]) if labels[0] != output else terms[0]
+    return terms[0]
 
 
 def _spelled(arguments: tuple) -> tuple[str, list]:
@@ -159,11 +161,11 @@ def _parsed(equation: str, tensors: list[Tensor]) -> tuple[list[Tensor], list[st
     length: dict[str, int] = {}
     for a, t in zip(labels, tensors):
         for k, n in zip(a, t.shape):
-            if length.setdefault(k, n) == 1:
-                length[k] = n
-            elif n not in (1, length[k]) or (a.count(k) > 1 and n != t.shape[a.index(k)]):
+            known = t.shape[a.index(k)] if a.count(k) > 1 else length.get(k, n)
+            if n != known and (1 not in (n, known) or a.count(k) > 1):
                 name = "'...'" if k in ellipsis else repr(k)
-                raise ValueError(f"einsum: {name} in {equation!r} has the lengths {length[k]} and {n}")
+                raise ValueError(f"einsum: {name} in {equation!r} has the lengths {known} and {n}")
+            length[k] = known if n == 1 else n
     if len(set(output)) < len(output) or not set(output) <= set(length):
         raise ValueError(f"einsum: the result of {equation!r} repeats a letter, or has one that no operand has")
     return list(tensors), labels, output, length

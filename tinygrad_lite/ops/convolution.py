@@ -153,7 +153,7 @@ def convolution(
     if x.shape[1] != w.shape[1] * groups:
         raise ValueError(
             f"{name}: the input {x.shape} has {x.shape[1]} channels, and the weight {w.shape} with groups={groups} "
-            f"needs {w.shape[1] * groups}; the usual cause is a layer with other in_channels, or channels that come last"
+            f"needs {w.shape[1] * groups}; usual cause: a layer with other in_channels, or channels that come last"
         )
     check_bias(name, bias, w.shape[0])
     stride = sizes(stride, rank, f"{name}: stride", 1)

@@ -157,8 +157,11 @@ def arange(
     >>> tl.arange(4)
     tensor([0, 1, 2, 3])
     """
-    array = np.arange(start) if end is None and step == 1 else np.arange(*((0, start) if end is None else (start, end)), step)
-    return _made(array, dtype or to_array(array.tolist()).dtype if array.size else dtype or np.int64, requires_grad)
+    low, high = (0, start) if end is None else (start, end)
+    array: np.ndarray = np.arange(low, high, step)  # type: ignore[call-overload]
+    if dtype is None:
+        dtype = np.int64 if array.dtype.kind == "i" else DEFAULT_DTYPE
+    return _made(array, dtype, requires_grad)
 
 
 def linspace(start: float, end: float, steps: int = 100, dtype: Any = None, requires_grad: bool = False) -> Tensor:

@@ -246,15 +246,16 @@ def multi_margin_loss(
     name = "multi_margin_loss"
     if p not in (1, 2):
         raise ValueError(f"{name}: p is {p}; it is 1 or 2")
-    x, t = as_tensor(input), as_tensor(target)
+    x, given = as_tensor(input), as_tensor(target)
+    if x.ndim > 2:
+        raise ValueError(f"{name}: the input has shape {x.shape}; it must be (N, C) or (C,)")
     x = x if x.ndim else x.reshape(1)
-    shape = t.shape
-    t, _ = class_target(name, x, t.reshape(()) if x.ndim == 1 and shape == (1,) else t, None)
+    t, _ = class_target(name, x, given.reshape(()) if x.ndim == 1 and given.shape == (1,) else given, None)
     w = class_weight(name, weight, x)
     gap: Any = margin - np.expand_dims(pick_class(x, t), -1) + x
     over = gap * ((gap > 0)._array & (np.arange(x.shape[-1]) != t[..., None]))
     loss = np.sum(over if p == 1 else over * over, axis=-1) / x.shape[-1]
-    return reduced(name, (loss if w is None else loss * w._array[t]).reshape(shape), reduction)
+    return reduced(name, (loss if w is None else loss * w._array[t]).reshape(given.shape), reduction)
 
 
 # ----------------------------------------------------------------------------------- yes or no

@@ -190,7 +190,7 @@ def scaled_dot_product_attention(
         heads, shared = q.shape[-3], k.shape[-3]
         if heads % shared:
             raise ValueError(f"enable_gqa: {heads} heads of query can't be shared by {shared} of key and value")
-        k, v = (np.repeat(t, q.shape[-3] // t.shape[-3], axis=-3) for t in (k, v))
+        k, v = (as_tensor(np.repeat(t, heads // shared, axis=-3)) for t in (k, v))
     scores: Any = np.matmul(q * (1 / math.sqrt(q.shape[-1] or 1) if scale is None else scale), np.swapaxes(k, -1, -2))
     if is_causal:
         if attn_mask is not None:

@@ -65,7 +65,7 @@ def ufunc(called: np.ufunc, method: str, inputs: tuple, options: dict) -> Any:
         options.setdefault("axis", 0)
         answer = getattr(tl, REDUCTIONS[called])(*inputs, **options)
     elif method == "accumulate" and called in (np.add, np.multiply):
-        answer = (tl.cumsum if called is np.add else tl.cumprod)(*inputs, axis=options.get("axis", 0))
+        answer = getattr(tl, "cumsum" if called is np.add else "cumprod")(*inputs, axis=options.get("axis", 0))
     elif method == "outer" and called in UFUNCS:
         x, y = (tl.as_tensor(a) for a in inputs)
         answer = getattr(tl, UFUNCS[called])(x.reshape(x.shape + (1,) * y.ndim), y)
@@ -420,9 +420,21 @@ def _outer(a, b):
     return tl.outer(tl.ravel(a), tl.ravel(b))
 
 
-@implements(np.vdot, np.inner)
+@implements(np.vdot)
+def _vdot(a, b):
+    return tl.dot(tl.ravel(a), tl.ravel(b))
+
+
+@implements(np.inner)
 def _inner(a, b):
-    return tl.sum(tl.multiply(tl.ravel(a), tl.ravel(b))) if np.ndim(b) < 2 else tl.tensordot(a, b, ([-1], [-1]))
+    return tl.inner(a, b)
+
+
+@implements(np.cross)
+def _cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
+    if axis is not None:
+        return tl.linalg.cross(a, b, axis)
+    return tl.moveaxis(tl.linalg.cross(tl.moveaxis(a, axisa, -1), tl.moveaxis(b, axisb, -1)), -1, axisc)
 
 
 @implements(np.kron)
@@ -440,8 +452,18 @@ def _norm(x, ord=None, axis=None, keepdims=False):
     return tl.linalg.norm(x, ord, axis, keepdims)
 
 
-for _name in ("inv", "det", "slogdet", "solve", "cholesky", "eigh"):
-    functions[getattr(np.linalg, _name)] = lambda *args, _name=_name: getattr(tl.linalg, _name)(*args)
+for _name in (
+    "inv", "det", "slogdet", "solve", "cholesky", "eigh", "eigvalsh", "svdvals", "matrix_power", "matrix_rank",
+    "matrix_norm", "vector_norm", "multi_dot",
+):  # fmt: skip
+    functions[getattr(np.linalg, _name)] = lambda *args, _name=_name, **options: getattr(tl.linalg, _name)(
+        *args, **options
+    )
+
+
+@implements(np.linalg.pinv)
+def _pinv(a, rcond=None, hermitian=False, rtol=None):
+    return tl.linalg.pinv(a, rcond if rtol is None else rtol, hermitian)
 
 
 @implements(np.linalg.svd)
@@ -451,4 +473,4 @@ def _svd(a, full_matrices=True, compute_uv=True):
 
 @implements(np.linalg.qr)
 def _qr(a, mode="reduced"):
-    return tl.linalg.qr(a, mode)
+    return tl.linalg.qr(a, mode).R if mode == "r" else tl.linalg.qr(a, mode)

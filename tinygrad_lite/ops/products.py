@@ -48,11 +48,15 @@ def matmul(x: Array, y: Array) -> Tensor:
     >>> tl.matmul(tl.tensor([[1.0, 2.0], [3.0, 4.0]]), tl.tensor([1.0, 10.0]))
     tensor([21., 43.])
     """
-    if type(x) is not np.ndarray or type(y) is not np.ndarray:
-        raise ValueError("matmul: got a number; needs operands of one axis or more. To scale, write x * number")
-    if x.ndim > 2 and y.ndim == 2 and x.flags.c_contiguous:  # one product, not one for each batch
-        return np.reshape(product(rows(x), y), (*x.shape[:-1], y.shape[-1]))
-    return product(x, y)
+    try:
+        if x.ndim > 2 and y.ndim == 2 and x.flags.c_contiguous:  # one product, not one for each batch
+            return np.reshape(product(rows(x), y), (*x.shape[:-1], y.shape[-1]))
+        return product(x, y)
+    except (ValueError, AttributeError):
+        raise ValueError(
+            f"matmul: got shapes {np.shape(x)} and {np.shape(y)}; needs (..., n, k) and (..., k, m), or vectors (k,), "
+            "whose k are the same and whose leading axes broadcast. To scale by a number, write x * number"
+        ) from None
 
 
 @matmul.gradient
@@ -144,10 +148,12 @@ def ranks(name: str, wanted: tuple[int, ...], *operands: Any) -> list[Tensor]:
     return made
 
 
-def equal(name: str, n: int, m: int, x: Tensor, y: Tensor) -> None:
-    """Raise ValueError where two lengths that must be the same are not."""
-    if n != m:
-        raise ValueError(f"{name}: got {x.shape} and {y.shape}, where {n} and {m} must be equal")
+def stacks(name: str, x: Any, y: Any) -> list[Tensor]:
+    """Two stacks of matrices as Tensors. Raises ValueError where they differ in length, or don't fit."""
+    x, y = ranks(name, (3, 3), x, y)
+    if x.shape[0] != y.shape[0] or x.shape[2] != y.shape[1]:
+        raise ValueError(f"{name}: got {x.shape} and {y.shape}; needs (b, n, k) and (b, k, m)")
+    return [x, y]
 
 
 @composed
@@ -169,9 +175,7 @@ def bmm(x: Array, mat2: Array) -> Tensor:
     >>> tl.bmm(tl.ones(5, 2, 3), tl.ones(5, 3, 4)).shape
     (5, 2, 4)
     """
-    x, y = ranks("bmm", (3, 3), x, mat2)
-    equal("bmm", x.shape[0], y.shape[0], x, y)
-    return matmul(x, y)
+    return matmul(*stacks("bmm", x, mat2))
 
 
 @composed
@@ -220,7 +224,8 @@ def inner(x: Array, y: Array) -> Tensor:
     x, y = as_tensor(x), as_tensor(y)
     if not (x.ndim and y.ndim):
         return x * y
-    equal("inner", x.shape[-1], y.shape[-1], x, y)
+    if x.shape[-1] != y.shape[-1]:
+        raise ValueError(f"inner: got {x.shape} and {y.shape}, whose last axes differ")
     return tensordot(x, y, ([-1], [-1]))
 
 
@@ -313,9 +318,7 @@ def addbmm(x: Array, batch1: Array, batch2: Array, beta: float = 1, alpha: float
     tensor([[15., 15., 15., 15.],
             [15., 15., 15., 15.]])
     """
-    a, c = ranks("addbmm", (3, 3), batch1, batch2)
-    equal("addbmm", a.shape[0], c.shape[0], a, c)
-    return _scaled_sum("addbmm", x, tensordot(a, c, ([0, 2], [0, 1])), beta, alpha)
+    return _scaled_sum("addbmm", x, einsum("bij,bjk->ik", *stacks("addbmm", batch1, batch2)), beta, alpha)
 
 
 @composed
@@ -326,7 +329,7 @@ def baddbmm(x: Array, batch1: Array, batch2: Array, beta: float = 1, alpha: floa
     >>> tl.baddbmm(tl.zeros(1), tl.ones(5, 2, 3), tl.ones(5, 3, 4), alpha=2).shape
     (5, 2, 4)
     """
-    return _scaled_sum("baddbmm", x, bmm(batch1, batch2), beta, alpha)
+    return _scaled_sum("baddbmm", x, matmul(*stacks("baddbmm", batch1, batch2)), beta, alpha)
 
 
 @composed

@@ -151,7 +151,7 @@ def mean(x: Array, axis: Axes = None, keepdims: bool = False, dtype: Any = None)
 
 @mean.gradient
 def mean_x(g, x_shape, axis):
-    return spread(g / (count(x_shape, axis) or 1), x_shape, axis)
+    return spread(g / count(x_shape, axis), x_shape, axis)
 
 
 @primitive
