@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,3 +96,10 @@ def _thicker(array: np.ndarray) -> np.ndarray:
 def as_text(image: np.ndarray) -> str:
     """A grey image (H, W) in characters, two a pixel."""
     return "\n".join("".join(" .:-=+*#%@"[round(9 * float(v))] * 2 for v in row) for row in image)
+
+
+def ranking(probabilities: np.ndarray, names: Sequence[str]) -> str:
+    """The classes and their probabilities as lines with bars, the most likely first."""
+    order = np.argsort(-probabilities)
+    lines = [f"  {names[k]}  {probabilities[k]:6.1%}  {'█' * round(40 * float(probabilities[k]))}" for k in order]
+    return "\n".join([f"It says {names[order[0]]}.\n", *(line.rstrip() for line in lines)])

@@ -74,7 +74,6 @@ class Report:
         self.headline = ""
         self.interrupted = False
         self.began = time.time()
-        out.mkdir(parents=True, exist_ok=True)
 
     def check(self, claim: str, passed: bool, measured: str = "") -> None:
         """Add an exact property."""
@@ -132,6 +131,7 @@ class Report:
             "rows": [asdict(row) for row in self.rows],
             **self.numbers,
         }
+        self.out.mkdir(parents=True, exist_ok=True)
         path = self.out / "results.json"
         with replacing(path) as beside:
             beside.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=as_json) + "\n", "utf-8")

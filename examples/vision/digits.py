@@ -30,7 +30,7 @@ import numpy as np
 import tinygrad_lite as tl
 from examples.common import About, Report, command_line, figures, need, progress, seeds_of, spread, whole
 from examples.common.baselines import nearest_neighbour
-from examples.common.pictures import Form, PictureError, as_text, read_digit
+from examples.common.pictures import Form, PictureError, as_text, ranking, read_digit
 from examples.common.report import percent, print_table
 from tinygrad_lite.data import DataLoader, Images, random_affine, stratified_split
 from tinygrad_lite.layers import Module, ResNet
@@ -72,8 +72,8 @@ RECIPES = {
         form=Form(8, box=(8, 6.2), ink=0.27, by_mass=False),
     ),
     "mnist": Recipe(
-        widths=(16, 32, 64), unshuffle=2, epochs=5, batch_size=128, lr=0.2, weight_decay=5e-4, label_smoothing=0.0,
-        affine={"rotate": 10, "scale": 0.1, "shear": 0.1, "shift": 2}, validation=0.1,
+        widths=(16, 32, 64), unshuffle=2, epochs=8, batch_size=128, lr=0.2, weight_decay=5e-4, label_smoothing=0.1,
+        affine={"rotate": 10, "scale": 0.1, "shear": 0.1, "shift": 1.5}, validation=0.1,
         runs=1, gate=0.993, time_limit=600, quick=(2, 5_000, 0.93),
         form=Form(28, box=(20, 20), ink=0.09, by_mass=True),
     ),
@@ -168,8 +168,8 @@ def draw(path: Path, curves: dict[int, list[dict]], confusion: np.ndarray, test:
     above, below = figure.subfigures(2, 1, height_ratios=[2.5, 1])
     axes = above.subplot_mosaic([["loss", "confusion"], ["accuracy", "confusion"]], width_ratios=[1, 1.3])
     for what in ("loss", "accuracy"):
-        runs = {f"seed {seed}": [epoch[what] for epoch in curve if what in epoch] for seed, curve in curves.items()}
-        figures.curves(axes[what], runs, what)
+        lines = {f"seed {seed}": [epoch[what] for epoch in curve if what in epoch] for seed, curve in curves.items()}
+        figures.curves(axes[what], lines, what)
     axes["loss"].set_title("Training, on augmented images")
     axes["loss"].legend()
     axes["accuracy"].set_xlabel("epoch")
@@ -193,10 +193,11 @@ def run(args: Any, out: Path) -> int:
     epochs = args.epochs or (recipe.quick[0] if args.quick else recipe.epochs)
     report = Report("digits", out, {**asdict(recipe), **vars(args), "epochs": epochs})
     data, test = load(args.data, args.quick, args.validation)
-    held_out = "validation digits" if args.validation else "held-out digits"
-    print(f"{args.data}: {len(data.labels):,} digits to train on, {len(test.labels):,} {held_out}\n")
+    out.mkdir(parents=True, exist_ok=True)
+    print(f"{args.data}: {len(data.labels):,} digits to train on, {len(test.labels):,} held out\n")
     curves: dict[int, list[dict]] = {}
-    accuracies, lines, confusion = [], [], np.zeros((10, 10), int)
+    said: dict[int, np.ndarray] = {}
+    lines = []
     for seed in seeds_of(args, recipe.runs):
         tl.manual_seed(seed)
         net = Network(recipe.widths, recipe.unshuffle)
@@ -204,45 +205,51 @@ def run(args: Any, out: Path) -> int:
         with progress(epochs * len(data.labels), f"seed {seed}") as bar:
             curve = curves[seed] = train(net, data, recipe, epochs, seed, bar)
         seconds = time.perf_counter() - began
-        said = probabilities(net, test.images)
-        right = said.argmax(1) == test.labels
-        np.add.at(confusion, (test.labels, said.argmax(1)), 1)
-        accuracies.append(float(right.mean()))
-        loss = curve[-1].get("loss", math.nan)
-        lines.append([str(seed), percent(accuracies[-1]), str((~right).sum()), f"{loss:.3f}", f"{seconds:.1f}"])
-        if len(curves) == 1:  # the first network is the one that is kept, whichever turns out best
-            first = said
+        said[seed] = probabilities(net, test.images)
+        right = said[seed].argmax(1) == test.labels
+        loss = f"{curve[-1]['loss']:.3f}" if "loss" in curve[-1] else "-"
+        lines.append([str(seed), percent(right.mean()), str((~right).sum()), loss, f"{seconds:.1f}"])
+        if len(said) == 1:  # the first network is the one that is kept, whichever turns out best
             about = {"data": args.data, "widths": recipe.widths, "unshuffle": recipe.unshuffle}
             tl.save({**about, "model": net.state_dict()}, out / "weights.npz")
-            same = np.array_equal(said, probabilities(restored(out / "weights.npz")[0], test.images))
+            same = np.array_equal(said[seed], probabilities(restored(out / "weights.npz")[0], test.images))
             report.check("saved and loaded again, the network says the same", same)
-        report.interrupted = "interrupted_after" in curve[-1]
-        if report.interrupted:
+        if "interrupted_after" in curve[-1]:
+            report.interrupted = True
+            print(f"\n  Interrupted: seed {seed}, after {curve[-1]['interrupted_after']:,} steps. What there is is kept.")
             break
-    known = {image.tobytes() for image in data.images}
-    shared = sum(image.tobytes() in known for image in test.images)
-    report.check(f"none of the {held_out} is among those trained on", not shared, f"{shared} are")
-    took = time.time() - report.began
-    if not report.interrupted:
-        gate = recipe.quick[2] if args.quick else recipe.gate
-        baseline = f"{percent(nearest_neighbour(data, test))} (nearest neighbour)"
-        report.gate(f"accuracy on {held_out}", accuracies, gate, percent, baseline=baseline)
-        report.claim("seconds, all in all", took < recipe.time_limit, f"{took:.0f}", f"< {recipe.time_limit}")
-    report.headline = f"{spread(accuracies, percent)} right"
+    accuracies = [float((p.argmax(1) == test.labels).mean()) for p in said.values()]
+    confusion = np.zeros((10, 10), int)
+    for p in said.values():
+        np.add.at(confusion, (test.labels, p.argmax(1)), 1)
+    draw(out / "figure.png", curves, confusion, test, next(iter(said.values())))
     parameters = sum(p.size for p in net.parameters())
     report.numbers = {"parameters": parameters, "accuracy": accuracies, "curves": curves, "confusion": confusion}
-    report.save()
-    draw(out / "figure.png", curves, confusion, test, first)
+    conclude(report, recipe, args, data, test, accuracies)
     lines += [["mean", spread(accuracies, percent), "", "", ""]] if len(lines) > 1 else []
     print()
     print_table(["seed", f"right of {len(test.labels):,}", "wrong", "training loss", "seconds"], lines)
     print(f"\n  {parameters:,} parameters, {epochs} epochs\n")
     report.print()
-    if report.interrupted:
-        print(f"\n  Interrupted: seed {seed}, after {curve[-1]['interrupted_after']:,} steps. What there is was kept.")
     print(f"\n  Written to {out}: figure.png, results.json, weights.npz. To read a picture of a digit:")
     print(f"  python -m examples digits --predict FILE.png{'' if out == Path('runs/digits') else f' --out {out}'}")
     return report.exit_code
+
+
+def conclude(report: Report, recipe: Recipe, args: Any, data: Images, test: Images, accuracies: list[float]) -> None:
+    """Hold what was measured against what was claimed, and write it down."""
+    known = {image.tobytes() for image in data.images}
+    shared = sum(image.tobytes() in known for image in test.images)
+    report.check("none of the held-out digits is among those trained on", not shared, f"{shared} are")
+    if not report.interrupted:
+        gate = recipe.quick[2] if args.quick else recipe.gate
+        baseline = f"{percent(nearest_neighbour(data, test))} (nearest neighbour)"
+        which = "a held-out part of the training digits" if args.validation else "the held-out digits"
+        report.gate(f"right of {which}", accuracies, gate, percent, baseline=baseline)
+        took = time.time() - report.began
+        report.claim("seconds, all in all", took < recipe.time_limit, f"{took:.0f}", f"< {recipe.time_limit}")
+    report.headline = f"{spread(accuracies, percent)} right"
+    report.save()
 
 
 def restored(weights: Path) -> tuple[Network, Form]:
@@ -264,10 +271,8 @@ def predict(picture: Path, weights: Path) -> int:
             what = f"there are no weights at {weights}; train first: python -m examples digits"
         print(f"digits: {error if isinstance(error, PictureError) else what}", file=sys.stderr)
         return 2
-    said = probabilities(net, image)[0]
-    print(f"{picture}, as the network sees it:\n\n{as_text(image[0, 0])}\n\nIt says {said.argmax()}.\n")
-    for k in np.argsort(-said):
-        print(f"  {k}  {said[k]:6.1%}  {'█' * round(40 * float(said[k]))}".rstrip())
+    print(f"{picture}, as the network sees it:\n\n{as_text(image[0, 0])}\n")
+    print(ranking(probabilities(net, image)[0], [str(k) for k in range(10)]))
     return 0
 
 

@@ -31,7 +31,8 @@ def test_an_index_of_arrays_gives_a_copy():
 
 INDICES = [
     0, -1, (), None, ..., slice(None, None, -1), (slice(1, None), None, 2), (..., 0), [0, 1], [], [[0], [1]], range(2),
-    np.array([1, 0], np.int8), np.uint64(1), np.array([True, False]), True, np.bool_(False), ([0, 1], [2, 0]), ([0, 1], slice(1)),
+    np.array([1, 0], np.int8), np.uint64(1), np.array([True, False]), True, np.bool_(False), ([0, 1], [2, 0]),
+    ([0, 1], slice(1)),
     (0, [1, 1, 2]), (slice(None), [True, False, True]), (None, [1], ..., None), (np.array(1), slice(None)),
 ]  # fmt: skip
 
@@ -40,7 +41,8 @@ INDICES = [
 def test_numpys_rules_hold(index):
     x = matrix(2, 3)
     y = x[index]
-    np.testing.assert_array_equal(y.detach().numpy(), x.detach().numpy()[index if type(index) is not range else list(index)])
+    want = x.detach().numpy()[list(index) if type(index) is range else index]
+    np.testing.assert_array_equal(y.detach().numpy(), want)
     assert tl.grad(y.sum(), x).sum().item() == y.size
 
 
@@ -213,7 +215,11 @@ def test_index_put_keeps_the_dtype_of_x():
 
 
 def test_scatter_multiplies_as_often_as_a_place_is_named():
-    assert tl.scatter(tl.tensor([2.0, 3.0]), 0, [0, 0, 1], [5.0, 7.0, 1.0], reduce="multiply").tolist() == [70.0, 3.0]
+    x = tl.tensor([2.0, 3.0])
+    assert tl.scatter(x, 0, [0, 0, 1], [5.0, 7.0, 1.0], reduce="multiply").tolist() == [70.0, 3.0]
+    assert tl.scatter(x, 0, [1], value=5.0, reduce="add").tolist() == [2.0, 8.0]
+    with pytest.raises(TypeError, match=r"^scatter: needs either"):
+        tl.scatter(x, 0, [1])
 
 
 # ------------------------------------------------------------------------------------ masks and embeddings
@@ -224,7 +230,8 @@ def test_dtypes_stay(dtype):
     x = tl.tensor(np.ones((2, 2)), dtype=dtype, requires_grad=True)
     results = [
         x[0], x[[0, 1]], tl.masked_fill(x, x > 0, -1e9), tl.masked_select(x, x > 0), tl.gather(x, 0, [[0, 1]]),
-        tl.scatter_add(x, 0, [[0, 1]], x), tl.index_add(x, 0, [0], x[:1], 0.5), tl.embedding([0, 1], x), tl.index_put(x, 0, 1.5),
+        tl.scatter_add(x, 0, [[0, 1]], x), tl.index_add(x, 0, [0], x[:1], 0.5), tl.embedding([0, 1], x),
+        tl.index_put(x, 0, 1.5),
     ]  # fmt: skip
     for y in results:
         assert y.dtype == dtype

@@ -302,7 +302,7 @@ def test_chain_matmul_takes_the_cheapest_order(products):
         tl.chain_matmul([])
 
 
-@pytest.mark.parametrize("shapes, axis", [([(2,), (2,)], None), ([(3,), (2, 3)], -1), ([(3, 2), (3, 2)], 1), ([(3,), (3,)], 1)])
+@pytest.mark.parametrize("shapes, axis", [([(2,), (2,)], None), ([(3,), (2, 3)], 0), ([(3, 2), (3, 2)], 1), ([(3,), (3,)], 1)])
 def test_cross_refuses_what_is_not_in_three_dimensions(shapes, axis):
     with pytest.raises(ValueError, match="cross: .* length 3"):
         tl.cross(*(tl.ones(s) for s in shapes), axis)

@@ -182,6 +182,7 @@ def test_deviation_without_spread_or_freedom():
     assert math.isnan(tl.std(tl.tensor([1.0])).item()) and tl.var(tl.tensor([1.0, 2.0]), correction=3).item() == inf
     check(lambda x: tl.var(x, correction=2), [1, 2], inf, [-inf, inf])
     check(lambda x: tl.var(x, correction=-2), [1, 3], 0.5, [-0.5, 0.5])
+    assert tl.var(tl.tensor([1.0, 3.0]), correction=None).item() == 2.0
     large = tl.tensor([1e4, 1e4 + 1])
     assert tl.var(large, correction=0).item() == 0.25
 

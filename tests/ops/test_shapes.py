@@ -52,7 +52,8 @@ def test_a_write_through_a_view_is_noticed_by_what_was_saved(name):
 def test_dtypes_stay(dtype):
     x = matrix(2, 3, dtype=dtype)
     results = [
-        tl.cat([x, x]), tl.stack([x, x]), tl.tile(x, (2, 2)), tl.repeat_interleave(x, 2), tl.roll(x, 1, 0), tl.pad(x, (1, 1)),
+        tl.cat([x, x]), tl.stack([x, x]), tl.tile(x, (2, 2)), tl.repeat_interleave(x, 2), tl.roll(x, 1, 0),
+        tl.pad(x, (1, 1)),
         tl.pad(x, (1, 1), "reflect"), tl.diagonal(x), tl.diag_embed(x), tl.tril(x), tl.triu(x), tl.expand(x, (4, 2, 3)),
     ]  # fmt: skip
     assert {y.dtype for y in results} == {np.dtype(dtype)}
@@ -158,7 +159,7 @@ def test_triangle_indices():
 
 
 ERRORS = [
-    (lambda: tl.reshape(tl.zeros(6), (4, 2)), ValueError, r"reshape: cannot reshape array of size 6 into shape \(4,2\)"),
+    (lambda: tl.reshape(tl.zeros(6), (4, 2)), ValueError, "reshape: cannot reshape array of size 6 into"),
     (lambda: tl.view(tl.zeros(2, 3).T, 6), ValueError, r"view: .*use reshape"),
     (lambda: tl.flatten(tl.zeros(2, 3), 1, 0), ValueError, "flatten: start_dim 1 comes after end_dim 0"),
     (lambda: tl.unflatten(tl.zeros(6), 0, (4, 2)), ValueError, "unflatten: sizes .* don't multiply to 6"),
@@ -171,7 +172,7 @@ ERRORS = [
     (lambda: tl.moveaxis(tl.zeros(2, 3), 0, 5), IndexError, "moveaxis: .*axis 5 is out of bounds"),
     (lambda: tl.expand(tl.zeros(2), (3,)), ValueError, "expand: .*"),
     (lambda: tl.expand(tl.zeros(2), (-1, 2)), ValueError, "expand: sizes .* -1 only for old ones"),
-    (lambda: tl.broadcast_tensors(tl.zeros(2), tl.zeros(3)), ValueError, "broadcast_tensors: shapes .* don't broadcast"),
+    (lambda: tl.broadcast_tensors(tl.zeros(2), tl.zeros(3)), ValueError, "broadcast_tensors: .* don't broadcast"),
     (lambda: tl.cat([]), ValueError, "cat: "),
     (lambda: tl.cat([tl.zeros(2, 2), tl.zeros(2, 3)]), ValueError, r"cat: .*float32\[2, 2\], float32\[2, 3\]"),
     (lambda: tl.stack([tl.zeros(2), tl.zeros(3)]), ValueError, "stack: "),
@@ -182,8 +183,8 @@ ERRORS = [
     (lambda: tl.tensor_split(tl.zeros(5), 0), ValueError, "tensor_split: got 0 sections"),
     (lambda: tl.repeat(tl.zeros(2, 2), (2,)), ValueError, "repeat: sizes .*See tile"),
     (lambda: tl.tile(tl.zeros(2), (-1,)), ValueError, "tile: "),
-    (lambda: tl.repeat_interleave(tl.zeros(3), [1, 2]), ValueError, r"repeat_interleave: repeats \[1, 2\] for 3 slices"),
-    (lambda: tl.meshgrid(tl.zeros(2, 2)), ValueError, "meshgrid: .*each needs one axis at most"),
+    (lambda: tl.repeat_interleave(tl.zeros(3), [1, 2]), ValueError, r"repeat_interleave: .*\[1, 2\] for 3 slices"),
+    (lambda: tl.meshgrid(tl.zeros(2, 2)), ValueError, "meshgrid: .*each of one axis at most"),
     (lambda: tl.meshgrid(tl.zeros(2), indexing="yx"), ValueError, "meshgrid: indexing is 'yx'"),
     (lambda: tl.flip(tl.zeros(2), 1), IndexError, "flip: axis 1 is out of range"),
     (lambda: tl.fliplr(tl.zeros(2)), ValueError, "fliplr: .*two axes"),

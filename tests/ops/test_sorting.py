@@ -90,7 +90,8 @@ def test_nan_is_larger_than_any_number():
     assert tl.topk(x, 3).indices.tolist() == [1, 3, 2] and tl.topk(x, 2, largest=False).values.tolist() == [1.0, 2.0]
     assert tl.kthvalue(x, 3).values.item() == 3.0
     assert tl.median(x, 0).indices.item() == 1 and math.isnan(tl.median(x).item())
-    assert math.isnan(tl.quantile(x, 0.0).item())
+    one_broken = tl.tensor([[1.0, 2.0, 3.0], [4.0, nan, 5.0]])
+    np.testing.assert_equal(tl.quantile(one_broken, [0.0, 0.5], 1), [[1.0, nan], [2.0, nan]])
     assert tl.median(tl.tensor([[1.0, nan], [2.0, 3.0]]), 0).values.tolist()[0] == 1.0
 
 
@@ -179,6 +180,7 @@ def test_quantiles_of_special_values():
         (lambda x: tl.max(x, (0, 1)), TypeError, r"max: got axis=\(0, 1\).*use tl.amax"),
         (lambda x: tl.argmax(x, (0, 1)), TypeError, r"argmax"),
         (lambda x: tl.quantile(x, 50), ValueError, r"quantile: got q=50.0; it must be from 0 to 1"),
+        (lambda x: tl.quantile(x, [0.5, 1.5]), ValueError, r"quantile: got q=\[0.5 1.5\]"),
         (lambda x: tl.quantile(x, nan), ValueError, r"quantile: got q=nan"),
         (lambda x: tl.quantile(x, [[0.5]]), ValueError, r"quantile: got q of shape \(1, 1\)"),
         (lambda x: tl.quantile(x, 0.5, interpolation="cubic"), ValueError, r"interpolation='cubic'.*midpoint"),

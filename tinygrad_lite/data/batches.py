@@ -121,7 +121,7 @@ def items(data: Array, k: int) -> np.ndarray:
         )
     if isinstance(data, tuple) and hasattr(data, "_fields"):
         raise TypeError(
-            f"DataLoader: argument {k} is a {type(data).__name__} of several arrays; give them one by one, with a star: "
+            f"DataLoader: argument {k} is a {type(data).__name__} of several arrays; hand them over with a star: "
             "DataLoader(*data, batch_size=64)"
         )
     if not isinstance(data, (list, tuple, range)) and not hasattr(data, "__array__"):

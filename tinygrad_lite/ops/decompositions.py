@@ -1,8 +1,8 @@
 """Decompositions of matrices: Cholesky, symmetric eigenvalues, singular values, QR.
 
-Vectors that belong to equal eigenvalues (or singular values) can be turned into each other: their gradient
-exists only for functions that such a turn leaves as they are, and then equals what is computed here, where
-the terms between equal values are left out. A symmetric operand receives a symmetric gradient.
+Vectors that belong to equal eigenvalues (or singular values) can be turned into each other, and have no
+derivative: a gradient that comes through them is Inf or NaN, one that comes through the values alone is right.
+A symmetric operand receives a symmetric gradient.
 """
 
 from __future__ import annotations
@@ -63,14 +63,32 @@ def eigh(x: Array, UPLO: str = "L") -> Tensor:
 @eigh.gradient
 def eigh_x(g, h, eigenvalues, eigenvectors):
     w, v = eigenvalues, eigenvectors
-    m = np.matmul(mT(v), h) * inverse_of_nonzero(w[..., None, :] - w[..., :, None])
-    m = 0.5 * (m + mT(m)) + g[..., None] * np.eye(w.shape[-1], dtype=w.dtype)
-    return np.matmul(v, np.matmul(m, mT(v)))
+    middle = 0.5 * turned(np.matmul(mT(v), h), w) + g[..., None] * np.eye(w.shape[-1], dtype=w.dtype)
+    return np.matmul(v, np.matmul(middle, mT(v)))
 
 
-def inverse_of_nonzero(x: Any) -> Any:
-    """1 / x, and 0 where x = 0."""
-    return np.where(x == 0, 0, 1 / np.where(x == 0, 1, x))
+def turned(m: Any, w: Any) -> Any:
+    """(m_ij - m_ji) / (w_j - w_i), and 0 on the diagonal."""
+    one = np.eye(w.shape[-1], dtype=w.dtype)
+    half = quotient.on(m * (1 - one), w[..., None, :] - w[..., :, None] + one)
+    return half + mT(half)
+
+
+@primitive(public=False)
+def quotient(x: Array, y: Array) -> Tensor:
+    """x / y with 0 / 0 = 0: where no gradient comes in, none goes on, whatever the factor."""
+    with np.errstate(all="ignore"):
+        return x / np.where((x == 0) & (y == 0), 1, y)
+
+
+@quotient.gradient
+def quotient_x(g, y):
+    return quotient.on(g, y)
+
+
+@quotient.gradient
+def quotient_y(g, y, out):
+    return -quotient.on(g * out, y)
 
 
 @composed(name="linalg.eigvalsh")
@@ -105,16 +123,14 @@ def svd(A: Array, full_matrices: bool = True) -> Tensor:
 def svd_A(gU, gS, gVh, U, S, Vh):
     n, m, k = U.shape[-2], Vh.shape[-1], S.shape[-1]
     U, gU, Vh, gVh = U[..., :k], gU[..., :k], Vh[..., :k, :], gVh[..., :k, :]
-    squares = S * S
-    f = inverse_of_nonzero(squares[..., None, :] - squares[..., :, None])
     u, v = np.matmul(mT(U), gU), np.matmul(Vh, mT(gVh))
     row, column = S[..., None, :], S[..., :, None]
-    middle = f * (u - mT(u)) * row + column * f * (v - mT(v)) + gS[..., None] * np.eye(k, dtype=S.dtype)
+    middle = turned(u, S * S) * row + column * turned(v, S * S) + gS[..., None] * np.eye(k, dtype=S.dtype)
     g = np.matmul(np.matmul(U, middle), Vh)
     if n > k:
-        g = g + np.matmul((gU - np.matmul(U, u)) * inverse_of_nonzero(row), Vh)
+        g = g + np.matmul(quotient.on(gU - np.matmul(U, u), row), Vh)
     if m > k:
-        g = g + np.matmul(U, inverse_of_nonzero(column) * (gVh - np.matmul(mT(v), Vh)))
+        g = g + np.matmul(U, quotient.on(gVh - np.matmul(mT(v), Vh), column))
     return g
 
 

@@ -127,18 +127,23 @@ def prepared(name: str, x: Array, axis: int, index: Array, src: Array) -> tuple[
 
 
 @composed
-def scatter(x: Array, axis: int, index: Array, src: Array, reduce: str | None = None) -> Tensor:
+def scatter(
+    x: Array, axis: int, index: Array, src: Array | None = None, reduce: str | None = None, value: float | None = None
+) -> Tensor:
     """x, with src written to the elements that `index` names along an axis: out[index[i, j], j] = src[i, j] for axis 0.
 
     index: integers; no axis may be longer than that of src, or, apart from `axis`, than that of x. src: a tensor
-    or a number. Where an index is repeated the last value stays. reduce: "add" or "multiply" to add to, or multiply,
-    what is there (repeatedly where an index is repeated). Raises as `gather`.
+    or a number (which may be called value). Where an index is repeated the last value stays. reduce: "add" or
+    "multiply" to add to what is there, or to multiply it, as often as an index is repeated. Raises as `gather`.
 
     >>> import tinygrad_lite as tl
     >>> tl.scatter(tl.zeros(2, 3), 1, [[2], [0]], 1.0)
     tensor([[0., 0., 1.],
             [1., 0., 0.]])
     """
+    if (src is None) == (value is None):
+        raise TypeError("scatter: needs either src or value")
+    src = value if src is None else src
     if reduce not in (None, "add", "multiply"):
         raise ValueError(f"scatter: reduce is {reduce!r}; needs 'add', 'multiply' or None")
     line, index, src = prepared("scatter", x, axis, index, src)

@@ -289,8 +289,8 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     made = [as_tensor(t) for t in given]
     if indexing not in ("ij", "xy"):
         raise ValueError(f"meshgrid: indexing is {indexing!r}; needs 'ij' or 'xy'")
-    if any(t.ndim > 1 for t in made):
-        raise ValueError(f"meshgrid: tensors of shapes {[t.shape for t in made]}; each needs one axis at most")
+    if not made or any(t.ndim > 1 for t in made):
+        raise ValueError(f"meshgrid: shapes {[t.shape for t in made]}; needs some, each of one axis at most")
     places = list(range(len(made)))
     if indexing == "xy" and len(made) > 1:
         places[:2] = 1, 0

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.ops.creation import as_tensor
-from tinygrad_lite.ops.decompositions import inverse_of_nonzero, svdvals
+from tinygrad_lite.ops.decompositions import svdvals
 from tinygrad_lite.ops.reductions import axes_of, count, unreduced
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
@@ -62,6 +62,11 @@ def vector_norm_x(g, x, out, ord, axis):
         return g * ratio
     size = np.where(x == 0, 1, np.abs(ratio))  # its power may be Inf at 0, where the sign makes 0 of it
     return g * np.sign(ratio) * size ** (float(ord) - 1)
+
+
+def inverse_of_nonzero(x: Any) -> Any:
+    """1 / x, and 0 where x = 0."""
+    return np.where(x == 0, 0, 1 / np.where(x == 0, 1, x))
 
 
 @composed(name="linalg.matrix_norm")

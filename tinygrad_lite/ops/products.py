@@ -370,7 +370,8 @@ def chain_matmul(*matrices: Any) -> Tensor:
 def cross(x: Array, y: Array, axis: int | None = None) -> Tensor:
     """out = x cross y = (x_2 y_3 - x_3 y_2, x_3 y_1 - x_1 y_3, x_1 y_2 - x_2 y_1), along an axis of length 3.
 
-    x and y broadcast, with as many axes. axis: by default the first of length 3.
+    x and y broadcast. axis: by default the first of length 3; unless it is negative, x and y must have as many
+    axes. Raises ValueError where an axis has another length.
 
     >>> import tinygrad_lite as tl
     >>> tl.cross(tl.tensor([1.0, 0.0, 0.0]), tl.tensor([0.0, 1.0, 0.0]))
@@ -395,6 +396,7 @@ def _axis_of_three(x: tuple[int, ...], y: tuple[int, ...], axis: int | None) -> 
     shape = np.broadcast_shapes(x, y)
     if axis is None:
         axis = shape.index(3) if 3 in shape else len(shape)
-    if len(x) != len(y) or not -len(shape) <= axis < len(shape) or x[axis] != 3 or y[axis] != 3:
+    short = min(len(x), len(y))
+    if (axis >= 0 and len(x) != len(y)) or not -short <= axis < short or x[axis] != 3 or y[axis] != 3:
         raise ValueError(f"cross: got {x} and {y}; needs as many axes in both, and length 3 along axis {axis}")
     return axis % len(shape) - len(shape)

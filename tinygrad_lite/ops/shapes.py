@@ -292,6 +292,8 @@ def broadcast_tensors(*tensors: Array) -> tuple[Tensor, ...]:
     >>> [t.shape for t in tl.broadcast_tensors(tl.zeros(3, 1), tl.zeros(4))]
     [(3, 4), (3, 4)]
     """
+    if not tensors:
+        raise ValueError("broadcast_tensors: got no tensors; pass each as an argument")
     try:
         shape = np.broadcast_shapes(*map(shape_of, tensors))
     except ValueError:

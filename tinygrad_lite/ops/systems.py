@@ -98,12 +98,11 @@ def solve(A: Array, B: Array, left: bool = True) -> Tensor:
     """
     A, B = matrix("linalg.solve", A), as_tensor(B)
     vector = B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1])
-    if vector:
-        B = B[..., None]
-    if B.ndim < 2 or B.shape[-2 if left or vector else -1] != A.shape[-1]:
+    if not B.ndim or B.shape[-1 if vector or not left else -2] != A.shape[-1]:
         raise ValueError(f"linalg.solve: A of shape {A.shape} and B of shape {B.shape} don't fit, left={left}")
     if vector and not left:
         raise ValueError("linalg.solve: X A = B with a vector B; pass a row B[..., None, :], or left=True")
+    B = B[..., None] if vector else B
     X = solution(A, B) if left else mT(solution(mT(A), mT(B)))
     return X[..., 0] if vector else X
 
