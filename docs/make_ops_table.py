@@ -84,7 +84,8 @@ def derivatives(name: str, call: Call) -> str:
 
 def in_numpy(name: str) -> str:
     short = name.removeprefix("linalg.")
-    found = [f"np.{u.__name__}" for u, op in numpy_protocol.UFUNCS.items() if op == name]
+    direct = [*numpy_protocol.UFUNCS.items(), *numpy_protocol.SAME_ARGUMENTS.items()]
+    found = [f"np.{function.__name__}" for function, op in direct if op == name]
     for space, prefix in ((np, "np."), (np.linalg, "np.linalg.")):
         if (prefix == "np.linalg.") == name.startswith("linalg.") and getattr(space, short, None) in numpy_protocol.functions:
             found.append(prefix + short)

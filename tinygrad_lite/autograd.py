@@ -85,16 +85,17 @@ class Several(dict):
 
     def __add__(self, other: Several) -> Several:
         total = Several(self, self.likes)
-        for place, g in other.items():
-            total[place] = total[place] + g if place in total else g
+        total += other
         return total
+
+    def __iadd__(self, other: Several) -> Several:  # type: ignore[override]
+        for place, g in other.items():
+            self[place] = self[place] + g if place in self else g
+        return self
 
     def every(self) -> list:
         """A gradient for each result, zeros where none arrived."""
         return [self[k] if k in self else np.zeros(*like) for k, like in enumerate(self.likes)]
-
-
-# ---------------------------------------------------------------------------------- walking
 
 
 def youngest_first(roots: Iterable[Any]) -> list[Node]:
@@ -185,7 +186,7 @@ def _sweep(seeds: dict[Any, Any], targets: set | None, retain_graph: bool, creat
                 before += contribution
             else:
                 total = grads[parent] = before + contribution
-                if type(total) is np.ndarray:
+                if type(total) in (np.ndarray, Several):
                     summed.add(parent)
         if node.cells and not retain_graph:
             node.saved = None
@@ -266,9 +267,6 @@ def check_backward(g: Any, node: Node) -> None:
     arrays = g.values() if isinstance(g, Several) else (g,)
     if not all(np.isfinite(getattr(a, "_array", a)).all() for a in arrays):
         raise AnomalyError(f"the gradient of {node.op.name} made the first NaN or Inf{at(node)}")
-
-
-# ------------------------------------------------------------------------------ what users call
 
 
 def seed(output: Tensor, gradient: Any, create_graph: bool, asked_by: str) -> Any:

@@ -228,7 +228,8 @@ class Methods:
     gather, take_along_axis, take = method("gather"), method("take_along_axis"), method("take")
     index_select, index_add, index_put = method("index_select"), method("index_add"), method("index_put")
     scatter, scatter_add, masked_select = method("scatter"), method("scatter_add"), method("masked_select")
-    nonzero = method("nonzero")
+    index_copy, index_fill, nonzero = method("index_copy"), method("index_fill"), method("nonzero")
+    diag_embed, diagflat, fliplr, flipud = method("diag_embed"), method("diagflat"), method("fliplr"), method("flipud")
 
     def reshape(self, *shape: Any) -> Tensor:
         """t.reshape(2, -1) or t.reshape((2, -1)); see `tl.reshape`."""

@@ -53,13 +53,16 @@ class Rule:
       out, or a result's name   what the value returned
       <operand>_shape           the shape of an operand whose values aren't needed
       shapes, needs             for all operands: the shape; whether the gradient is wanted
+    Where the number of results varies, one list of upstream gradients comes first.
     """
 
     def __init__(self, function: Callable, op: Primitive) -> None:
         names = list(inspect.signature(function).parameters)[len(op.smooth) :]
         self.slots = slots = [op.slot(name, function.__name__) for name in names]
         self.pull: Callable[[Any, Sequence], Any]  # from the upstream gradient and the saved values
-        if op.results is not None:
+        if op.many:
+            self.pull = lambda g, saved: function(g.every(), *[saved[s] for s in slots])
+        elif op.results is not None:
             self.pull = lambda g, saved: function(*g.every(), *[saved[s] for s in slots])
         elif not slots:
             self.pull = lambda g, saved: function(g)
@@ -91,9 +94,12 @@ class Primitive(Generic[P, R]):
         self.parameters = len(self.names) > len(operands) or self.variadic
         self.plain = not self.parameters
         # Slots: where operands, parameters, results and special values stand in a node's saved values.
-        self.outputs = outputs.split()
+        self.many = outputs.startswith("*")
+        self.outputs = outputs.removeprefix("*").split()
         self.smooth = [k for k, name in enumerate(self.outputs) if name not in discrete.split()]
         self.results: Any = namedtuple(self.__name__, self.outputs) if len(self.outputs) > 1 else None  # type: ignore
+        if self.many:
+            self.results = lambda *tensors: tensors
         self.first_result = len(self.names)
         self.first_special = self.first_result + len(self.outputs)
         self.slot_names = [*operands, *(n for n in self.names if n not in operands), *self.outputs]
@@ -233,6 +239,9 @@ class Primitive(Generic[P, R]):
                 t._cell = [0]
             cells.append(None if t is None else t._cell)
         results = [t._array] if t is not None else params.pop("out")
+        likes = None if t is not None else self.likes(results)
+        if self.many:
+            results = [None]
         if self.plain:
             saved += results
         else:
@@ -241,26 +250,29 @@ class Primitive(Generic[P, R]):
         for s in unread:
             saved[s] = None
         if t is None:
-            saved.append(self.likes(results))
+            saved.append(likes)
         return Node(self, parents, saved, cells, Several if t is None else t._array, flags)
 
     def several(
         self, operands: Sequence, parents: list, arrays: list, params: dict, out: Sequence, mask: int, flags: int
     ) -> Any:
-        """Several results, as a named tuple; each differentiable one selects its part of the gradient."""
+        """Several results, as a (named) tuple; each differentiable one selects its part of the gradient."""
         tensors = [wrap(np.asarray(a)) for a in out]
+        for t in tensors:
+            if t._array.base is not None:
+                share_memory(t, operands)
         if mask:
             params = {**params, "out": [t._array for t in tensors]}
             node = self.record(operands, parents, arrays, params, None, mask, flags)
             likes = self.likes([t._array for t in tensors])
-            for place, t in enumerate([tensors[k] for k in self.smooth]):
+            for place, t in enumerate(tensors if self.many else [tensors[k] for k in self.smooth]):
                 t._requires_grad = True
                 t._edge = Node(select, [node], [None, place, likes, None], [], t, RECORD)
         return self.results(*tensors)
 
     def likes(self, results: Sequence) -> list[tuple]:
         """The shape and dtype of every differentiable result."""
-        return [(results[k].shape, results[k].dtype) for k in self.smooth]
+        return [(a.shape, a.dtype) for a in (results if self.many else [results[k] for k in self.smooth])]
 
     def on(self, *args: Any, **params: Any) -> Any:
         """The operation inside a gradient rule: on arrays it gives arrays, on Tensors it records a Tensor."""
@@ -373,7 +385,8 @@ def primitive(
     value     the function. Its parameters annotated `Array` are operands, one annotated `Arrays` (the
               first) is a sequence of them, the rest are parameters. It returns a new array or a view,
               never an operand itself
-    outputs   the names of the results, where there are several; they come as a named tuple
+    outputs   the names of the results, where there are several; they come as a named tuple. "*pieces" for as
+              many as the value returns, all differentiable; the rule gets the list of their gradients
     discrete  those of them that have no gradient, such as indices
     public    whether it is listed in docs/OPS.md
     name      in the registry and in errors, where it is not that of the function: "linalg.inv"

@@ -220,6 +220,8 @@ class Tensor(Methods):
                 f"{op}: a leaf that requires grad can't be changed in place while operations are recorded. "
                 "Put the update inside `with tl.no_grad():`, or write to a copy (t.clone())."
             )
+        if not self._array.flags.writeable:
+            raise ValueError(f"{op}: the memory is read-only, or elements share it (expand); write to t.clone()")
         if self._cell is not None:
             self._cell[0] = next(clock)
         return self._array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -28,6 +29,14 @@ def test_the_list_names_every_example(argv, capsys, tmp_path, monkeypatch):
     for name, module in program.find_all().items():
         about = sys.modules[module].ABOUT
         assert name in printed and about.summary in printed and about.paper in printed
+
+
+def test_every_example_keeps_to_the_house():
+    for name, module in program.find_all().items():
+        example = importlib.import_module(module)
+        assert callable(example.main) and len(example.__doc__.splitlines()) > 5, name
+        assert not example.ABOUT.summary.endswith(".") and len(example.ABOUT.summary) < 80, name
+        assert len(Path(example.__file__).read_text("utf-8").splitlines()) <= 300, name
 
 
 def test_the_list_shows_the_last_result(capsys, tmp_path, monkeypatch):

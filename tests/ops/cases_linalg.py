@@ -136,7 +136,8 @@ def norms(draw: Any) -> Call:
 def ranks(draw: Any) -> Call:
     """Matrices of every rank, with and without a tolerance."""
     (a,) = draw(any_squares()).args
-    return Call((a,), draw(st.sampled_from([{}, {"tol": 0.5}, {"atol": 0.5}, {"rtol": 0.1}, {"atol": 1.0, "rtol": 0.1}])))
+    params = [{}, {"tol": 0.5}, {"atol": 0.5}, {"rtol": 0.1}, {"atol": 1.0, "rtol": 0.1}]
+    return Call((a,), draw(st.sampled_from(params)))
 
 
 def leibniz(a: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
@@ -98,7 +99,8 @@ def tensordots(draw: Any) -> Call:
         return Call((draw(arrays((*a, *shared))), draw(arrays((*shared, *b)))), {"dims": pairs})
     x, y = [*enumerate(shared), *((None, n) for n in a)], [*enumerate(shared), *((None, n) for n in b)]
     x, y = draw(st.permutations(x)), draw(st.permutations(y))
-    dims = tuple([[k for k, _ in z].index(i) - draw(st.sampled_from([0, len(z)])) for i in range(pairs)] for z in (x, y))
+    places = ([k for k, _ in z] for z in (x, y))
+    dims = tuple([at.index(i) - draw(st.sampled_from([0, len(at)])) for i in range(pairs)] for at in places)
     return Call((draw(arrays(tuple(n for _, n in x))), draw(arrays(tuple(n for _, n in y)))), {"dims": dims})
 
 
@@ -148,7 +150,7 @@ def distances(draw: Any) -> Call:
 def chains(draw: Any) -> Call:
     """Matrices that fit, with a vector at either end or not."""
     n = [draw(length) for _ in range(draw(st.integers(3, 6)))]
-    shapes: list[tuple[int, ...]] = list(zip(n, n[1:]))
+    shapes: list[tuple[int, ...]] = list(itertools.pairwise(n))
     shapes[0] = shapes[0][draw(st.integers(0, 1)) :]
     shapes[-1] = shapes[-1][: draw(st.integers(1, 2))] if len(shapes[-1]) == 2 else shapes[-1]
     return Call(([draw(arrays(s)) for s in shapes],))

@@ -51,8 +51,7 @@ def test_names_begin_with_linalg():
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize(
-    "name",
-    ["inv", "det", "slogdet", "logdet", "cholesky", "eigh", "eigvalsh", "svd", "svdvals", "qr", "pinv", "norm", "matrix_norm"],
+    "name", ["inv", "det", "slogdet", "logdet", "cholesky", "eigh", "svd", "svdvals", "qr", "pinv", "norm", "matrix_norm"]
 )
 def test_floating_point_dtypes_stay(name, dtype):
     x = leaf(positive(dtype=dtype))
@@ -156,9 +155,10 @@ def test_errors_name_the_operation_and_the_cause(call, text):
 
 
 def cofactor_matrix(a):
-    n = len(a)
-    minors = [[np.linalg.det(np.delete(np.delete(a, i, 0), j, 1)) * (-1) ** (i + j) for j in range(n)] for i in range(n)]
-    return np.array(minors)
+    def minor(i, j):
+        return np.linalg.det(np.delete(np.delete(a, i, 0), j, 1))
+
+    return np.array([[minor(i, j) * (-1) ** (i + j) for j in range(len(a))] for i in range(len(a))])
 
 
 @pytest.mark.parametrize("rank", [0, 1, 2, 3, 4])
@@ -229,11 +229,11 @@ def test_at_equal_eigenvalues_the_values_have_a_gradient_and_the_vectors_none():
 @pytest.mark.parametrize("shape", [(3, 2), (2, 3), (2, 2)])
 def test_at_singular_value_zero_the_values_have_a_gradient_and_the_vectors_none(shape):
     x = leaf(np.outer(np.arange(1.0, shape[0] + 1), np.ones(shape[1])))
-    U, S, Vh = LA.svd(x.detach(), full_matrices=False)
+    U, _, Vh = LA.svd(x.detach(), full_matrices=False)
     np.testing.assert_allclose(tl.grad(LA.svdvals(x).sum(), x).numpy(), (U @ Vh).numpy(), atol=1e-12)
     if shape[0] != shape[1]:
         t = leaf(np.zeros(shape))
-        U, S, Vh = LA.svd(t, full_matrices=False)
+        U, _, Vh = LA.svd(t, full_matrices=False)
         assert not np.isfinite(tl.grad((U if shape[0] > shape[1] else Vh)[-1, -1], t).numpy()).all()
 
 
@@ -248,9 +248,8 @@ def test_svd_and_eigh_match_pytorch_up_to_signs(shape, full):
     def loss(U, S, Vh, lib):
         U, Vh = U[..., :k], Vh[..., :k, :]  # the product of their columns does not depend on the signs
         left, right = (lib.tensor(w[..., :k]) for w in (wu, np.swapaxes(wv, -1, -2)))
-        return ((U * S[..., None, :]) @ Vh * lib.tensor(wu)).sum() + ((U * left).sum(-2) * (Vh.mT * right).sum(-2)).sum() + (
-            S * S * lib.tensor(ws)
-        ).sum()
+        whole = ((U * S[..., None, :]) @ Vh * lib.tensor(wu)).sum()
+        return whole + ((U * left).sum(-2) * (Vh.mT * right).sum(-2)).sum() + (S * S * lib.tensor(ws)).sum()
 
     ours = leaf(x)
     theirs = torch.tensor(x, requires_grad=True)
@@ -261,9 +260,10 @@ def test_svd_and_eigh_match_pytorch_up_to_signs(shape, full):
     want.backward()
     np.testing.assert_allclose(tl.grad(got, ours).numpy(), theirs.grad.numpy(), rtol=1e-8, atol=1e-8)
     if shape[-1] == shape[-2]:
-        w = rng.standard_normal(shape)
-        ours, theirs = leaf(x + np.swapaxes(x, -1, -2)), torch.tensor(x + np.swapaxes(x, -1, -2), requires_grad=True)
-        got, want = ((v @ (w * v).sum(-2)[..., None]).sum() for _, v, w in ((*LA.eigh(ours), w), (*torch.linalg.eigh(theirs), torch.tensor(w))))
+        x, w = x + np.swapaxes(x, -1, -2), rng.standard_normal(shape)
+        ours, theirs = leaf(x), torch.tensor(x, requires_grad=True)
+        pairs = ((LA.eigh(ours)[1], w), (torch.linalg.eigh(theirs)[1], torch.tensor(w)))
+        got, want = ((v @ (w * v).sum(-2)[..., None]).sum() for v, w in pairs)
         want.backward()
         np.testing.assert_allclose(tl.grad(got, ours).numpy(), theirs.grad.numpy(), rtol=1e-8, atol=1e-8)
 
@@ -300,7 +300,8 @@ def test_pinv_and_rank_take_tolerances():
     assert LA.pinv(x, rtol=0.1).numpy().diagonal().tolist() == [0.25, 1.0, 0.0]
     assert LA.pinv(x, atol=2.0).numpy().diagonal().tolist() == [0.25, 0.0, 0.0]
     assert LA.pinv(x, rtol=tl.tensor(0.1), hermitian=True).numpy().diagonal().tolist() == [0.25, 1.0, 0.0]
-    assert [LA.matrix_rank(x, **kw).item() for kw in ({}, {"tol": 0.1}, {"rtol": 0.5}, {"hermitian": True})] == [3, 2, 1, 3]
+    tolerances = ({}, {"tol": 0.1}, {"rtol": 0.5}, {"hermitian": True})
+    assert [LA.matrix_rank(x, **params).item() for params in tolerances] == [3, 2, 1, 3]
     assert LA.matrix_rank(tl.zeros(2, 3, 0)).tolist() == [0, 0]
 
 
@@ -337,7 +338,8 @@ def test_solve_triangular_reads_one_triangle():
 def test_vector_norms_equal_numpy(ord):
     x = rng.standard_normal((3, 4))
     np.testing.assert_allclose(LA.norm(x, ord, axis=1).numpy(), np.linalg.norm(x, ord, axis=1))
-    np.testing.assert_allclose(LA.norm(x, ord, dim=0, keepdim=True).numpy(), np.linalg.norm(x, ord, axis=0, keepdims=True))
+    want = np.linalg.norm(x, ord, axis=0, keepdims=True)
+    np.testing.assert_allclose(LA.norm(x, ord, dim=0, keepdim=True).numpy(), want)
 
 
 @pytest.mark.parametrize("ord", [None, "fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf])

@@ -87,7 +87,14 @@ def test_matmul_refuses_what_does_not_fit(x, y):
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_products_keep_the_dtype(dtype):
     x, y, b = leaf(2, 3, 4, dtype=dtype), leaf(4, 4, dtype=dtype), leaf(4, dtype=dtype)
-    for t in (x @ y, tl.linear(x, y, b), tl.einsum("...ij,jk->i", x, y), tl.cdist(x, y), tl.addmm(b, x[0], y, alpha=0.5)):
+    results = [
+        x @ y,
+        tl.linear(x, y, b),
+        tl.einsum("...ij,jk->i", x, y),
+        tl.cdist(x, y),
+        tl.addmm(b, x[0], y, alpha=0.5),
+    ]
+    for t in results:
         assert t.dtype == dtype
         gradients = tl.grad(t.sum(), [x, y, b], create_graph=True, allow_unused=True)
         assert {g.dtype for g in gradients if g is not None} == {np.dtype(dtype)}
@@ -124,10 +131,11 @@ def test_linear_takes_a_single_bias():
 
 
 @pytest.mark.parametrize(
-    "shapes", [[(2, 3), (3, 4)], [(), (3,)], [(3,), ()], [(2, 3), (1, 4, 3)], [(2, 3), (4, 3), (3,)], [(2, 3), (4, 3), (2, 4)]]
+    "shapes",
+    [[(2, 3), (3, 4)], [(), (3,)], [(3,), ()], [(2, 3), (1, 4, 3)], [(2, 3), (4, 3), (3,)], [(2, 3), (4, 3), (2, 4)]],
 )
 def test_linear_refuses_what_does_not_fit(shapes):
-    with pytest.raises(ValueError, match="linear: .* of shape"):
+    with pytest.raises(ValueError, match=r"linear: .* of shape"):
         tl.linear(*(tl.ones(s) for s in shapes))
 
 
@@ -225,11 +233,11 @@ def test_tensordot_spellings_and_errors():
     ):
         np.testing.assert_allclose(z.detach().numpy(), want)
     assert tl.tensordot(x, y, dims=(2, 0)).shape == (2, 3, 3, 5)
-    with pytest.raises(ValueError, match="tensordot: .* paired axes differ"):
+    with pytest.raises(ValueError, match=r"tensordot: .* paired axes differ"):
         tl.tensordot(x, y)
     with pytest.raises(ValueError, match="tensordot: dims=4"):
         tl.tensordot(x, y, 4)
-    with pytest.raises(ValueError, match="tensordot: 2 axes .* and 1"):
+    with pytest.raises(ValueError, match=r"tensordot: 2 axes .* and 1"):
         tl.tensordot(x, y, ([0, 1], [0]))
     with pytest.raises(IndexError, match="tensordot"):
         tl.tensordot(x, y, ([3], [0]))
@@ -260,9 +268,9 @@ def test_products_of_given_ranks_refuse_others(name, shapes):
 def test_lengths_that_would_broadcast_silently_are_refused():
     with pytest.raises(ValueError, match=r"bmm: .* needs \(b, n, k\)"):
         tl.bmm(tl.ones(1, 2, 3), tl.ones(2, 3, 2))
-    with pytest.raises(ValueError, match="inner: .* last axes differ"):
+    with pytest.raises(ValueError, match=r"inner: .* last axes differ"):
         tl.inner(tl.ones(1), tl.ones(3))
-    with pytest.raises(ValueError, match="addmm: input of shape .* does not broadcast"):
+    with pytest.raises(ValueError, match=r"addmm: input of shape .* does not broadcast"):
         tl.addmm(tl.ones(3, 2, 2), tl.ones(2, 3), tl.ones(3, 2))
     with pytest.raises(ValueError, match="addmv"):
         tl.addmv(tl.ones(3), tl.ones(2, 3), tl.ones(3))
@@ -296,15 +304,17 @@ def test_chain_matmul_takes_the_cheapest_order(products):
     products.clear()
     tl.linalg.multi_dot([tl.ones(50, 5), tl.ones(5, 100), tl.ones(100)])
     assert products == [((5, 100), (100,)), ((50, 5), (5,))]
-    with pytest.raises(ValueError, match="chain_matmul: .* vectors only at the ends"):
+    with pytest.raises(ValueError, match=r"chain_matmul: .* vectors only at the ends"):
         tl.chain_matmul(tl.ones(2, 2), tl.ones(2), tl.ones(2, 2))
     with pytest.raises(ValueError, match="chain_matmul"):
         tl.chain_matmul([])
 
 
-@pytest.mark.parametrize("shapes, axis", [([(2,), (2,)], None), ([(3,), (2, 3)], 0), ([(3, 2), (3, 2)], 1), ([(3,), (3,)], 1)])
+@pytest.mark.parametrize(
+    "shapes, axis", [([(2,), (2,)], None), ([(3,), (2, 3)], 0), ([(3, 2), (3, 2)], 1), ([(3,), (3,)], 1)]
+)
 def test_cross_refuses_what_is_not_in_three_dimensions(shapes, axis):
-    with pytest.raises(ValueError, match="cross: .* length 3"):
+    with pytest.raises(ValueError, match=r"cross: .* length 3"):
         tl.cross(*(tl.ones(s) for s in shapes), axis)
 
 

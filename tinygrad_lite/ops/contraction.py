@@ -171,7 +171,7 @@ def _parsed(equation: str, tensors: list[Tensor]) -> tuple[list[Tensor], list[st
     return list(tensors), labels, output, length
 
 
-def _distinct(t: Tensor, a: str, length: dict[str, int]) -> tuple[Tensor, str]:
+def _distinct(t: Any, a: str, length: dict[str, int]) -> tuple[Any, str]:
     """`t` and its labels: diagonals for repeated ones, and without the axes of length 1 that others have longer."""
     for k in [k for k, n in Counter(a).items() if n > 1]:
         while a.count(k) > 1:
@@ -184,7 +184,7 @@ def _distinct(t: Tensor, a: str, length: dict[str, int]) -> tuple[Tensor, str]:
     return t, a
 
 
-def _summed(t: Tensor, a: str, uses: Counter) -> tuple[Tensor, str]:
+def _summed(t: Any, a: str, uses: Counter) -> tuple[Any, str]:
     """`t` and its labels, summed over those that nothing else uses."""
     own = [k for k in a if uses[k] == 1]
     if own:

@@ -47,7 +47,7 @@ def cholesky_x(g, out, upper):
 
 @primitive(outputs="eigenvalues eigenvectors", name="linalg.eigh")
 @single
-def eigh(x: Array, UPLO: str = "L") -> Tensor:
+def eigh(x: Array, UPLO: str = "L") -> Any:
     """A = V diag(w) V^T for each symmetric matrix of a stack (..., n, n); the eigenvalues w ascend.
 
     UPLO: whether the lower ("L") or the upper ("U") triangle of A is read. Returns (eigenvalues (..., n),
@@ -57,7 +57,7 @@ def eigh(x: Array, UPLO: str = "L") -> Tensor:
     >>> tl.linalg.eigh(tl.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
     tensor([1., 2.])
     """
-    return tuple(np.linalg.eigh(x, UPLO))  # type: ignore[return-value]
+    return tuple(np.linalg.eigh(x, UPLO))  # type: ignore[call-overload]
 
 
 @eigh.gradient
@@ -104,7 +104,7 @@ def eigvalsh(x: Array, UPLO: str = "L") -> Tensor:
 
 @primitive(outputs="U S Vh", name="linalg.svd")
 @single
-def svd(A: Array, full_matrices: bool = True) -> Tensor:
+def svd(A: Array, full_matrices: bool = True) -> Any:
     """A = U diag(S) Vh with orthogonal columns of U and rows of Vh, for each matrix of a stack (..., n, m).
 
     With k = min(n, m): S is (..., k), descending; U and Vh are (..., n, n) and (..., m, m), or, with
@@ -116,7 +116,7 @@ def svd(A: Array, full_matrices: bool = True) -> Tensor:
     >>> tl.linalg.svd(tl.tensor([[0.0, 2.0], [1.0, 0.0]])).S
     tensor([2., 1.])
     """
-    return tuple(np.linalg.svd(A, full_matrices))  # type: ignore[return-value]
+    return tuple(np.linalg.svd(A, full_matrices))
 
 
 @svd.gradient
@@ -147,7 +147,7 @@ def svdvals(A: Array) -> Tensor:
 
 @primitive(outputs="Q R", name="linalg.qr")
 @single
-def qr(A: Array, mode: str = "reduced") -> Tensor:
+def qr(A: Array, mode: str = "reduced") -> Any:
     """A = Q R, Q with orthogonal columns and R upper triangular, for each matrix of a stack (..., n, m).
 
     mode: with k = min(n, m), "reduced" gives Q (..., n, k) and R (..., k, m); "complete" gives (..., n, n) and
@@ -161,8 +161,8 @@ def qr(A: Array, mode: str = "reduced") -> Tensor:
     if mode not in ("reduced", "complete", "r"):
         raise ValueError(f"linalg.qr: mode {mode!r}; the modes are 'reduced', 'complete' and 'r'")
     if mode == "r":
-        return np.zeros((0,), A.dtype), np.linalg.qr(A, "r")  # type: ignore[return-value]
-    return tuple(np.linalg.qr(A, mode))  # type: ignore[return-value]
+        return np.zeros((0,), A.dtype), np.linalg.qr(A, "r")
+    return tuple(np.linalg.qr(A, mode))  # type: ignore[call-overload]
 
 
 @qr.gradient

@@ -109,7 +109,7 @@ def _dot(a: Any, b: Any) -> Any:
 
 @primitive(outputs="sign logabsdet", discrete="sign", name="linalg.slogdet")
 @single
-def slogdet(x: Array) -> Tensor:
+def slogdet(x: Array) -> Any:
     """(sign, log |det(A)|), of each matrix of a stack (..., n, n), without overflow; (0, -Inf) for a singular A.
 
     Returns (sign, logabsdet); the sign, -1, 0 or 1, has no gradient. At a singular matrix the gradient is Inf or NaN.
@@ -118,7 +118,7 @@ def slogdet(x: Array) -> Tensor:
     >>> tl.linalg.slogdet(tl.tensor([[0.0, 1.0], [1.0, 0.0]]))
     slogdet(sign=tensor(-1.), logabsdet=tensor(0.))
     """
-    return tuple(np.linalg.slogdet(x))  # type: ignore[return-value]
+    return tuple(np.linalg.slogdet(x))
 
 
 @slogdet.gradient
@@ -134,5 +134,5 @@ def logdet(x: Array) -> Tensor:
     >>> tl.linalg.logdet(tl.eye(3) * 2.0)
     tensor(2.0794415)
     """
-    sign, logabsdet = slogdet(matrix("linalg.logdet", x))  # type: ignore[misc]
+    sign, logabsdet = slogdet(matrix("linalg.logdet", x))
     return logabsdet + np.log(sign)

@@ -121,9 +121,26 @@ def hstack(tensors: Arrays) -> Tensor:
 # ----------------------------------------------------------------------------------- one into many
 
 
-def pieces(x: Array, edges: Sequence, axis: int) -> tuple[Tensor, ...]:
-    """x cut along an axis: a view between each edge and the next."""
-    return tuple(getitem_(x, along(axis, slice(a, b))) for a, b in pairwise(edges))
+@primitive(outputs="*pieces", public=False, name="split")
+def pieces(x: Array, edges: Sequence[int], axis: int) -> tuple[Tensor, ...]:
+    """x cut along an axis: what lies between each edge, from 0 to the size of the axis, and the next."""
+    return tuple(x[along(axis, slice(a, b))] for a, b in pairwise(edges))  # type: ignore[return-value]
+
+
+@pieces.gradient
+def pieces_x(gs, axis):
+    return np.concatenate(gs, axis)
+
+
+@primitive(outputs="*slices", public=False, name="unbind")
+def slices(x: Array, axis: int) -> tuple[Tensor, ...]:
+    """The slices of x along an axis."""
+    return tuple(x[(*along(axis, k), ...)] for k in range(x.shape[axis]))  # type: ignore[return-value]
+
+
+@slices.gradient
+def slices_x(gs, axis):
+    return np.stack(gs, axis)
 
 
 def cut_axis(name: str, x: Tensor, axis: int) -> int:
@@ -184,7 +201,10 @@ def tensor_split(x: Array, indices_or_sections: int | Sequence[int], axis: int =
     axis = cut_axis("tensor_split", x, axis)
     n = x.shape[axis]
     if given.ndim:
-        return pieces(x, [0, *map(int, given), n], axis)
+        edges = [0, *map(int, given), n]
+        if edges == sorted(edges):
+            return pieces(x, edges, axis)
+        return tuple(getitem_(x, along(axis, slice(a, b))) for a, b in pairwise(edges))
     sections = int(given)
     if sections < 1:
         raise ValueError(f"tensor_split: got {sections} sections; needs 1 or more")
@@ -200,8 +220,7 @@ def unbind(x: Array, axis: int = 0) -> tuple[Tensor, ...]:
     (tensor([1, 3]), tensor([2, 4]))
     """
     x = as_tensor(x)
-    axis = cut_axis("unbind", x, axis)
-    return tuple(getitem_(x, along(axis, k)) for k in range(x.shape[axis]))
+    return slices(x, cut_axis("unbind", x, axis))
 
 
 # ------------------------------------------------------------------------------ many times the same

@@ -37,6 +37,13 @@ REDUCTIONS: dict[np.ufunc, str] = {
     np.logical_and: "all", np.logical_or: "any", np.logaddexp: "logsumexp",
 }  # fmt: skip
 
+SAME_ARGUMENTS: dict[Callable, str] = {
+    np.max: "amax", np.min: "amin", np.argmax: "argmax", np.argmin: "argmin", np.all: "all", np.any: "any",
+    np.ravel: "ravel", np.fliplr: "fliplr", np.flipud: "flipud", np.rot90: "rot90",
+    np.broadcast_arrays: "broadcast_tensors",
+}  # fmt: skip
+"""Functions that take the same arguments here; those below it translate theirs."""
+
 functions: dict[Callable, Callable] = {}
 
 
@@ -76,6 +83,8 @@ def ufunc(called: np.ufunc, method: str, inputs: tuple, options: dict) -> Any:
 
 def function(called: Callable, args: tuple, options: dict) -> Any:
     """NEP 18: `np.sum(t)`, `np.concatenate([t, u])`, `np.linalg.inv(t)`."""
+    if called in SAME_ARGUMENTS:
+        functions[called] = getattr(tl, SAME_ARGUMENTS[called])
     if called not in functions:
         refuse(f"{called.__module__}.{called.__name__}".replace("numpy", "np"))
     if options.get("out") is not None:
@@ -121,36 +130,6 @@ def _std(a, axis=None, dtype=None, ddof=0, keepdims=False, correction=None):
     return cast(tl.std(a, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims), dtype)
 
 
-@implements(np.max, np.amax)
-def _max(a, axis=None, keepdims=False):
-    return tl.amax(a, axis=axis, keepdims=keepdims)
-
-
-@implements(np.min, np.amin)
-def _min(a, axis=None, keepdims=False):
-    return tl.amin(a, axis=axis, keepdims=keepdims)
-
-
-@implements(np.argmax)
-def _argmax(a, axis=None, keepdims=False):
-    return tl.argmax(a, axis=axis, keepdims=keepdims)
-
-
-@implements(np.argmin)
-def _argmin(a, axis=None, keepdims=False):
-    return tl.argmin(a, axis=axis, keepdims=keepdims)
-
-
-@implements(np.all)
-def _all(a, axis=None, keepdims=False):
-    return tl.all(a, axis=axis, keepdims=keepdims)
-
-
-@implements(np.any)
-def _any(a, axis=None, keepdims=False):
-    return tl.any(a, axis=axis, keepdims=keepdims)
-
-
 @implements(np.cumsum)
 def _cumsum(a, axis=None, dtype=None):
     return cast(tl.cumsum(tl.ravel(a) if axis is None else a, axis=axis or 0), dtype)
@@ -189,11 +168,6 @@ def _argsort(a, axis=-1):
 @implements(np.reshape)
 def _reshape(a, shape):
     return tl.reshape(a, shape)
-
-
-@implements(np.ravel)
-def _ravel(a):
-    return tl.ravel(a)
 
 
 @implements(np.transpose)
@@ -301,6 +275,16 @@ def _diagonal(a, offset=0, axis1=0, axis2=1):
 @implements(np.diag)
 def _diag(v, k=0):
     return tl.diag(v, k)
+
+
+@implements(np.diagflat)
+def _diagflat(v, k=0):
+    return tl.diagflat(v, k)
+
+
+@implements(np.nonzero)
+def _nonzero(a):
+    return np.nonzero(a._array)
 
 
 @implements(np.tril)

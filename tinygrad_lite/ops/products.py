@@ -343,7 +343,8 @@ def chain_matmul(*matrices: Any) -> Tensor:
     >>> tl.chain_matmul(tl.ones(2, 3), tl.ones(3, 4), tl.ones(4))
     tensor([12., 12.])
     """
-    chain = [as_tensor(a) for a in (matrices[0] if len(matrices) == 1 and not isinstance(matrices[0], Tensor) else matrices)]
+    listed = len(matrices) == 1 and isinstance(matrices[0], (list, tuple))
+    chain = [as_tensor(a) for a in (matrices[0] if listed else matrices)]
     if not chain or any(a.ndim != 2 for a in chain[1:-1]) or any(a.ndim not in (1, 2) for a in chain):
         raise ValueError(f"chain_matmul: got {[a.shape for a in chain]}; needs matrices, vectors only at the ends")
     if len(chain) == 1:
@@ -382,13 +383,13 @@ def cross(x: Array, y: Array, axis: int | None = None) -> Tensor:
 
 
 @cross.gradient
-def cross_x(g, y, axis, shapes):
-    return cross.on(y, g, _axis_of_three(*shapes, axis))
+def cross_x(g, y, axis, x_shape, y_shape):
+    return cross.on(y, g, _axis_of_three(x_shape, y_shape, axis))
 
 
 @cross.gradient
-def cross_y(g, x, axis, shapes):
-    return cross.on(g, x, _axis_of_three(*shapes, axis))
+def cross_y(g, x, axis, x_shape, y_shape):
+    return cross.on(g, x, _axis_of_three(x_shape, y_shape, axis))
 
 
 def _axis_of_three(x: tuple[int, ...], y: tuple[int, ...], axis: int | None) -> int:
