@@ -17,6 +17,7 @@ from tinygrad_lite.ops.transcendental import *
 from tinygrad_lite.ops.trigonometric import *
 from tinygrad_lite.ops.special import *
 from tinygrad_lite.ops.comparison import *
+from tinygrad_lite.ops.piecewise import *
 from tinygrad_lite.ops.activations import *
 from tinygrad_lite.ops.shapes import *
 from tinygrad_lite.ops.joining import *

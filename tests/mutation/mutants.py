@@ -12,7 +12,7 @@ TWINS = {  # a function taken for another
     "mean": "sum", "sign": "abs", "abs": "sign", "ones_like": "zeros_like",
 }  # fmt: skip
 OPERATORS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
-COMPARISONS = {ast.Gt: ast.Lt, ast.Lt: ast.Gt, ast.GtE: ast.LtE, ast.LtE: ast.GtE, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
+COMPARISONS = {ast.Gt: ast.Lt, ast.Lt: ast.Gt, ast.GtE: ast.LtE, ast.LtE: ast.GtE}
 TURNING = {"swapaxes", "transpose", "moveaxis", "flip", "roll"}
 
 
@@ -83,14 +83,25 @@ class _Replace(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
+def _conditions(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of a comparison or of what an `if` asks: there a change often tests the same thing otherwise."""
+    yield from ast.walk(node if isinstance(node, ast.Compare) else node.test)  # type: ignore[attr-defined]
+
+
 def _in_order(tree: ast.AST) -> Iterator[ast.AST]:
     yield tree
     for child in ast.iter_child_nodes(tree):
         yield from _in_order(child)
 
 
-def mutants(function: ast.FunctionDef, linear: bool) -> Iterator[tuple[str, int, ast.FunctionDef]]:
-    """All changed versions of a function: (kind of bug, line, tree). linear: it returns gradients (a rule)."""
+def mutants(function: ast.FunctionDef, linear: bool, counting: bool) -> Iterator[tuple[str, int, ast.FunctionDef]]:
+    """All changed versions of a function: (kind of bug, line, tree).
+
+    linear: it returns gradients (a rule). counting: its integers are places, where off by one is a bug.
+    A rule that returns zeros has no wrong sign or scale.
+    """
+    if "zeros_like" in ast.unparse(function.body[-1]):
+        return
     bare = copy.deepcopy(function)
     bare.decorator_list = []
     bare.returns = None
@@ -99,11 +110,14 @@ def mutants(function: ast.FunctionDef, linear: bool) -> Iterator[tuple[str, int,
         a.annotation = None
     saved = [name for name in arguments if not name.endswith(("shape", "shapes")) and name not in CONFIGURATION]
     saved = saved[1:] if linear else []
+    compared = {id(n) for c in ast.walk(bare) if isinstance(c, (ast.Compare, ast.If, ast.IfExp)) for n in _conditions(c)}
     for place, node in enumerate(_in_order(bare)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue  # the docstring
         for kind, new in changes(node, saved):
             if isinstance(node, ast.Return) and not linear:
+                continue
+            if (kind == "off by one" and not counting) or (kind != "wrong comparison" and id(node) in compared):
                 continue
             tree = _Replace(place, new).visit(copy.deepcopy(bare))
             yield kind, getattr(node, "lineno", function.lineno), ast.fix_missing_locations(tree)

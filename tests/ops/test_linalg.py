@@ -51,7 +51,8 @@ def test_names_begin_with_linalg():
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize(
-    "name", ["inv", "det", "slogdet", "logdet", "cholesky", "eigh", "svd", "svdvals", "qr", "pinv", "norm", "matrix_norm"]
+    "name",
+    ["inv", "det", "slogdet", "logdet", "cholesky", "eigh", "svd", "svdvals", "qr", "pinv", "norm", "matrix_norm"],
 )
 def test_floating_point_dtypes_stay(name, dtype):
     x = leaf(positive(dtype=dtype))
@@ -113,7 +114,7 @@ def test_numpy_functions_stay_in_the_graph():
 @pytest.mark.parametrize("name", ["inv", "det", "slogdet", "logdet", "cholesky", "eigh", "eigvalsh", "matrix_power"])
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
 def test_other_than_square_matrices_are_refused(name, shape):
-    with pytest.raises(ValueError, match=f"linalg.{name}: "):
+    with pytest.raises(ValueError, match=f"{name}: "):
         getattr(LA, name)(tl.ones(shape), *([2] if name == "matrix_power" else []))
 
 

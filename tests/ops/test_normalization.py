@@ -64,12 +64,20 @@ def test_running_statistics_that_want_a_gradient_are_refused():
         tl.batch_norm(tl.randn(4, 3), tl.zeros(3, requires_grad=True), tl.ones(3), training=True)
 
 
+@pytest.mark.parametrize("running", [[0.0, 0.0], np.zeros(2, int)], ids=["list", "integers"])
+def test_running_statistics_that_an_update_could_not_reach_are_refused(running):
+    with pytest.raises(TypeError, match="batch_norm: running statistics are updated in place"):
+        tl.batch_norm(tl.randn(4, 2), running, np.ones(2), training=True)
+
+
 def test_an_empty_batch_leaves_the_running_statistics_alone():
     mean, var = tl.zeros(3), tl.ones(3)
     x = tl.ones(0, 3, 2, requires_grad=True)
     y = tl.batch_norm(x, mean, var, training=True)
     assert y.shape == (0, 3, 2) and tl.grad(y.sum(), x).shape == (0, 3, 2)
     np.testing.assert_array_equal([mean.numpy(), var.numpy()], [[0] * 3, [1] * 3])
+    x = tl.ones(2, 0, 3, requires_grad=True)
+    assert tl.grad(tl.batch_norm(x, None, None, training=True).sum(), x).shape == (2, 0, 3)
 
 
 # --------------------------------------------------------------------------------------- refused

@@ -126,13 +126,13 @@ def slogdet_x(g, x):
     return g[..., None, None] * mT(inv.on(x))
 
 
-@composed(name="linalg.logdet")
+@composed
 def logdet(x: Array) -> Tensor:
     """log(det(A)), of each matrix of a stack (..., n, n): NaN for a negative determinant, -Inf for a singular A.
 
     >>> import tinygrad_lite as tl
-    >>> tl.linalg.logdet(tl.eye(3) * 2.0)
+    >>> tl.logdet(tl.eye(3) * 2.0)
     tensor(2.0794415)
     """
-    sign, logabsdet = slogdet(matrix("linalg.logdet", x))
+    sign, logabsdet = slogdet(matrix("logdet", x))
     return logabsdet + np.log(sign)

@@ -97,6 +97,12 @@ def standardize_back(g, scale, sum_g, sum_gx, x, mean, var, g_mean, g_var, eps):
     return combine.on(g, scale, x, slope, (g_mean - sum_g * rstd) * inverse - slope * mean)
 
 
+def in_groups(shape: tuple[int, ...], groups: int) -> tuple[int, ...]:
+    """(N, C, ...) as (N, G, K, L)."""
+    n, c, *places = shape
+    return n, groups, c // max(groups, 1), prod(places)
+
+
 @primitive(outputs="out mean var", public=False)
 def standardize(x: Array, weight: Array | None, bias: Array | None, groups: int, over_samples: bool, eps: float) -> Any:
     """(x - mean) / sqrt(var + eps) * weight + bias, the mean, and the biased variance.
@@ -104,10 +110,9 @@ def standardize(x: Array, weight: Array | None, bias: Array | None, groups: int,
     x: (N, C, ...) with channels in `groups` groups; weight and bias: (C,). A mean is taken over the channels
     and places of a group, in each sample, or `over_samples` as well (then a channel is a group).
     """
-    n, c, *places = x.shape
-    grouped = x.reshape(n, groups, c // groups, prod(places))
-    out, mean, var = centred(grouped, "ngkl", "g" if over_samples else "ng")
-    column = (groups, c // groups, 1)
+    shape = in_groups(x.shape, groups)
+    out, mean, var = centred(x.reshape(shape), "ngkl", "g" if over_samples else "ng")
+    column = (*shape[1:3], 1)
     rstd = 1 / np.sqrt(var + eps)
     out *= rstd if weight is None else rstd * weight.reshape(column)
     if bias is not None:
@@ -117,10 +122,10 @@ def standardize(x: Array, weight: Array | None, bias: Array | None, groups: int,
 
 @standardize.gradients
 def standardize_all(g, g_mean, g_var, x, weight, mean, var, groups, over_samples, eps, needs):
-    x_shape, (n, c, *places) = x.shape, x.shape
-    g, x = (np.reshape(working(t), (n, groups, c // groups, prod(places))) for t in (g, x))
+    x_shape, n, c = x.shape, *x.shape[:2]
+    g, x = (np.reshape(working(t), in_groups(x_shape, groups)) for t in (g, x))
     # The sums of g and of g (x - mean) in a channel.
-    kept, shape = ("gk", (1, groups, c // groups, 1)) if over_samples else ("ngk", (n, groups, c // groups, 1))
+    kept, shape = ("gk", (1, *x.shape[1:3], 1)) if over_samples else ("ngk", (n, *x.shape[1:3], 1))
     sum_g = np.reshape(np.einsum(f"ngkl->{kept}", g), shape)
     sum_gx = np.reshape(np.einsum(f"ngkl,ngkl->{kept}", g, x), shape) - mean * sum_g
     rstd = 1 / np.sqrt(var + eps)
@@ -129,7 +134,7 @@ def standardize_all(g, g_mean, g_var, x, weight, mean, var, groups, over_samples
         return None, dweight, dbias
     scale = rstd
     if weight is not None:
-        weight = np.reshape(weight, (groups, c // groups, 1))
+        weight = np.reshape(weight, shape[1:])
         sum_g, sum_gx, scale = sum_g * weight, sum_gx * weight, rstd * weight
     dx = standardize_back(g, scale, summed(sum_g, 2), summed(sum_gx, 2), x, mean, var, g_mean, g_var, eps)
     return np.reshape(dx, x_shape), dweight, dbias
@@ -194,6 +199,8 @@ def channels(name: str, x: Tensor, **vectors: Any) -> int:
 def track(name: str, running: Array | None, value: np.ndarray, momentum: float) -> None:
     """running = (1 - momentum) running + momentum value, in place and outside of the graph."""
     if running is not None:
+        if not isinstance(running, (Tensor, np.ndarray)) or running.dtype.kind != "f":
+            raise TypeError(f"{name}: running statistics are updated in place, so give floating-point arrays or Tensors")
         array = running._writable(name) if isinstance(running, Tensor) else running
         array += (momentum * (value - array)).astype(array.dtype, copy=False)
 

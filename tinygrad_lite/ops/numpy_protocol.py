@@ -38,7 +38,7 @@ REDUCTIONS: dict[np.ufunc, str] = {
 }  # fmt: skip
 
 SAME_ARGUMENTS: dict[Callable, str] = {
-    np.max: "amax", np.min: "amin", np.argmax: "argmax", np.argmin: "argmin", np.all: "all", np.any: "any",
+    np.max: "amax", np.amax: "amax", np.min: "amin", np.amin: "amin", np.argmax: "argmax", np.argmin: "argmin", np.all: "all", np.any: "any",
     np.ravel: "ravel", np.fliplr: "fliplr", np.flipud: "flipud", np.rot90: "rot90",
     np.broadcast_arrays: "broadcast_tensors",
 }  # fmt: skip

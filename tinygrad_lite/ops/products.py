@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_lite.ops.contraction import einsum, product, tensordot
 from tinygrad_lite.ops.creation import as_tensor
+from tinygrad_lite.ops.determinants import logdet
 from tinygrad_lite.ops.norms import cdist
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
@@ -27,6 +28,7 @@ __all__ = [
     "inner",
     "kron",
     "linear",
+    "logdet",
     "matmul",
     "mm",
     "mv",
