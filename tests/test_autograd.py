@@ -344,6 +344,17 @@ def test_changing_a_saved_result_in_place_is_noticed_by_backward():
         y.sum().backward()
 
 
+def test_changing_one_of_several_results_in_place_is_noticed_by_backward():
+    values, indices = tl.sort(leaf(2.0, 1.0))
+    indices.copy_(tl.tensor([0, 1]))
+    with pytest.raises(tl.GradientError, match="sort: .*changed in place"):
+        values.sum().backward()
+
+
+def test_an_integer_result_has_no_gradient():
+    assert not tl.sum(leaf(1.0, 2.0), dtype=np.int64).requires_grad
+
+
 def test_a_step_between_two_backwards_is_noticed():
     w = leaf(1.0)
     loss = (w * w).sum()

@@ -114,7 +114,7 @@ def jvp(function: Callable, primals: Any, tangents: Any) -> tuple[Any, Any]:
     trace = Trace(function, primals, "jvp")
     made = trace.matching(tangents, trace.inputs, trace.single_in, "jvp")
     known: dict[Any, Any] = {x._source(): t for x, t in zip(trace.inputs, made)}
-    with enable_grad():
+    with enable_grad(), np.errstate(all="ignore"):
         for node in reversed(trace.nodes):
             if node not in known and any(parent in known for parent in node.parents if parent is not None):
                 known[node] = push(node, known)

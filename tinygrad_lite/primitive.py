@@ -91,8 +91,9 @@ class Primitive(Generic[P, R]):
         self.arity = len(operands)
         self.variadic = "Arrays" in str(next(iter(parameters)).annotation)
         self.defaults = {p.name: p.default for p in parameters}
-        self.parameters = len(self.names) > len(operands) or self.variadic
-        self.plain = not self.parameters
+        self.plain = len(self.names) == len(operands) and not self.variadic
+        usual = {name: default for name, default in self.defaults.items() if name not in operands}
+        self.usual = None if self.variadic or inspect.Parameter.empty in usual.values() else usual
         # Slots: where operands, parameters, results and special values stand in a node's saved values.
         self.many = outputs.startswith("*")
         self.outputs = outputs.removeprefix("*").split()
@@ -167,8 +168,10 @@ class Primitive(Generic[P, R]):
 
     def __call__(self, *args: P.args, **params: P.kwargs) -> R:
         operands: Sequence[Any] = args
-        if params or self.parameters or len(args) != self.arity:
+        if params or len(args) != self.arity or self.usual is None:
             operands, params = self.bind(args, params)  # type: ignore[assignment]
+        else:
+            params = self.usual  # type: ignore[assignment]
         arrays: list[Any] = []
         parents: list[Any] = []  # where the gradient of each operand goes on, if anywhere
         mask, bit, numbers_only = 0, 1, True
@@ -206,21 +209,18 @@ class Primitive(Generic[P, R]):
         t._array = out
         if out.base is not None:
             share_memory(t, operands)
-        if mask:
+        if mask and out.dtype.kind == "f":
             t._requires_grad = True
-            t._edge = self.record(operands, parents, arrays, params, t, mask, flags)
+            t._edge = self.record(operands, parents, arrays, params, [t], mask, flags)
         return t  # type: ignore[return-value]
 
     def compute(self, arrays: list, params: dict) -> Any:
         return self.value(arrays, **params) if self.variadic else self.value(*arrays, **params)  # type: ignore
 
     def record(
-        self, operands: Sequence, parents: list, saved: list, params: dict, t: Tensor | None, mask: int, flags: int
+        self, operands: Sequence, parents: list, saved: list, params: dict, results: list, mask: int, flags: int
     ) -> Node:
-        """Leave a node with what the rules of the operands in `mask` will read. `saved` are the operands' arrays.
-
-        t: the result; None for several, which are in `params` as `out`.
-        """
+        """Leave a node with what the rules of the operands in `mask` will read. `saved` are the operands' arrays."""
         unread, watched, rereads = self.plans.get(mask) or self.plan(mask)
         cells: list = []
         for k in watched if not self.variadic else range(len(saved) if watched else 0):
@@ -235,23 +235,22 @@ class Primitive(Generic[P, R]):
                 if isinstance(saved[k], np.ndarray):  # somebody else may write to it
                     saved[k] = saved[k].copy()
         if rereads:
-            if t is not None and t._cell is None:
-                t._cell = [0]
-            cells.append(None if t is None else t._cell)
-        results = [t._array] if t is not None else params.pop("out")
-        likes = None if t is not None else self.likes(results)
-        if self.many:
-            results = [None]
+            for t in results:
+                if t._cell is None:
+                    t._cell = [0]
+                cells.append(t._cell)
+        one = self.results is None
         if self.plain:
-            saved += results
+            saved += [t._array for t in results]
         else:
+            outs = [None] if self.many else [t._array for t in results]
             specials = [self.special(name, saved, mask) for name in self.specials]
-            saved = [*([saved] if self.variadic else saved), *params.values(), *results, *specials]
+            saved = [*([saved] if self.variadic else saved), *params.values(), *outs, *specials]
         for s in unread:
             saved[s] = None
-        if t is None:
-            saved.append(likes)
-        return Node(self, parents, saved, cells, Several if t is None else t._array, flags)
+        if not one:
+            saved.append(self.likes(results))
+        return Node(self, parents, saved, cells, results[0]._array if one else Several, flags)
 
     def several(
         self, operands: Sequence, parents: list, arrays: list, params: dict, out: Sequence, mask: int, flags: int
@@ -262,9 +261,8 @@ class Primitive(Generic[P, R]):
             if t._array.base is not None:
                 share_memory(t, operands)
         if mask:
-            params = {**params, "out": [t._array for t in tensors]}
-            node = self.record(operands, parents, arrays, params, None, mask, flags)
-            likes = self.likes([t._array for t in tensors])
+            node = self.record(operands, parents, arrays, params, tensors, mask, flags)
+            likes = self.likes(tensors)
             for place, t in enumerate(tensors if self.many else [tensors[k] for k in self.smooth]):
                 t._requires_grad = True
                 t._edge = Node(select, [node], [None, place, likes, None], [], t, RECORD)

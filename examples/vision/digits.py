@@ -216,7 +216,7 @@ def run(args: Any, out: Path) -> int:
             report.check("saved and loaded again, the network says the same", same)
         if "interrupted_after" in curve[-1]:
             report.interrupted = True
-            print(f"\n  Interrupted: seed {seed}, after {curve[-1]['interrupted_after']} steps. What there is was kept.")
+            print(f"\n  Interrupted: seed {seed}, after {curve[-1]['interrupted_after']} steps. What there is is kept.")
             break
     accuracies = [float((p.argmax(1) == test.labels).mean()) for p in said.values()]
     confusion = np.zeros((10, 10), int)

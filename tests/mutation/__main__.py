@@ -119,6 +119,8 @@ def passes(name: str, calls: list[Call]) -> bool:
 def coverage(found: list[Target], calls: dict[str, list[Call]]) -> tuple[dict[Any, list[str]], list[str]]:
     """For the code of each target, the operations whose checks run it, the quickest first; and those that fail."""
     codes = {t.function.__code__ for t in found}
+    rules = {t.function.__code__ for t in found if t.is_rule}
+    outside = set()  # functions that values call as well: there a mistake has a consistent gradient
     users: dict[Any, list[tuple[float, str]]] = {}
     broken: list[str] = []
     for name in sorted(calls):
@@ -127,6 +129,8 @@ def coverage(found: list[Target], calls: dict[str, list[Call]]) -> tuple[dict[An
         def watch(frame: Any, event: str, arg: Any, seen: set = seen) -> None:
             if event == "call" and frame.f_code in codes:
                 seen.add(frame.f_code)
+                if frame.f_code not in rules and not within(frame, rules):
+                    outside.add(frame.f_code)
 
         start = time.perf_counter()
         sys.setprofile(watch)
@@ -140,7 +144,16 @@ def coverage(found: list[Target], calls: dict[str, list[Call]]) -> tuple[dict[An
             continue
         for code in seen:
             users.setdefault(code, []).append((time.perf_counter() - start, name))
-    return {code: [name for _, name in sorted(names)] for code, names in users.items()}, broken
+    return {code: [name for _, name in sorted(users[code])] for code in users if code not in outside}, broken
+
+
+def within(frame: Any, rules: set) -> bool:
+    """Whether a gradient rule, or the tape, is at work further up the stack."""
+    while frame is not None:
+        if frame.f_code in rules or frame.f_globals.get("__name__") == "tinygrad_lite.autograd":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def caught(target: Target, tree: ast.FunctionDef, users: list[str], calls: dict[str, list[Call]]) -> bool:

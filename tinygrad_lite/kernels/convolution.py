@@ -28,31 +28,23 @@ ELEMENTS = 1 << 16  # packed numbers that a block should not exceed: they stay i
 
 Three = tuple[int, int, int]
 NO_BIAS = {dtype: np.zeros(0, dtype) for dtype in FLOATS}
-UNIT = ((1, 1, 1), (0, 0, 0))  # stride and padding that change nothing
+ONE, NONE = (1, 1, 1), (0, 0, 0)  # a stride and a padding that change nothing
 
 
 class Plan(NamedTuple):
     """Where everything lies; see direct.py for the words."""
 
-    reds: int
-    outs: int
-    enter: tuple[Three, Three]
-    leave: tuple[Three, Three]
-    span: Three
-    pitch: Three
+    numbers: tuple[int, int, int, int, int, int]  # reds, outs, block, plane, step, advance
+    sizes: tuple[tuple[int, ...], ...]  # of x and y with their channels, enter, before, leave, after, span, pitch
     phases: np.ndarray
+    offset: np.ndarray
+    columns: np.ndarray  # offset, filled up to whole tiles
+    sets: np.ndarray
     taps: np.ndarray
     tap_sets: np.ndarray
     out_step: int
     red_step: int
-    offset: np.ndarray
-    sets: np.ndarray
-    block: int  # images at a time
-    plane: int  # how far apart packed planes lie
-    step: int  # and planes of results
-    space: int  # for all of them
-    advance: int  # positions in a tile
-    columns: np.ndarray  # offset, filled up to whole tiles
+    space: int
     weights: int  # how many packed weights a group has
     operations: int  # how many multiplications and additions, in a group
 
@@ -60,12 +52,6 @@ class Plan(NamedTuple):
 def three(sizes: Sizes, missing: int) -> Three:
     """The sizes for three axes."""
     return (*[missing] * (3 - len(sizes)), *sizes)  # type: ignore[return-value]
-
-
-def volume(x: np.ndarray) -> np.ndarray:
-    """(N, C, *spatial) as a contiguous (N, C, D, H, W)"""
-    shape = x.shape
-    return contiguous(x).reshape(*shape[:2], *[1] * (5 - len(shape)), *shape[2:])
 
 
 def pitches(
@@ -90,7 +76,7 @@ class Layout:
         self, count: int, reds: int, phases: int, outs: int, pitch: Three, reach: Three, itemsize: int
     ) -> None:
         each = prod(pitch)
-        self.count, self.reds, self.outs = count, reds, outs
+        self.reds, self.outs = reds, outs
         self.rows = (pitch[1] * pitch[2], pitch[2], 1)
         self.block = max(1, min(count, FLATS // each, ELEMENTS // (reds * phases * each)))
         self.advance = VECTORS * BYTES // itemsize
@@ -107,21 +93,24 @@ class Layout:
         """What a Plan holds of this."""
         columns = np.zeros(-(-len(offset) // COLUMNS) * COLUMNS, np.int64)
         columns[: len(offset)] = offset
-        weights = -(-self.outs // CHANNELS) * CHANNELS * len(offset)
         return {
-            "reds": self.reds, "outs": self.outs, "block": self.block, "plane": self.plane, "step": self.step,
-            "space": self.space, "advance": self.advance, "offset": np.array(offset), "columns": columns,
-            "weights": weights, "operations": 2 * self.outs * len(offset) * self.flats,
-        }  # fmt: skip
+            "numbers": (self.reds, self.outs, self.block, self.plane, self.step, self.advance),
+            "space": self.space,
+            "offset": np.array(offset),
+            "columns": columns,
+            "weights": -(-self.outs // CHANNELS) * CHANNELS * len(offset),
+            "operations": 2 * self.outs * len(offset) * self.flats,
+        }
 
 
 @lru_cache(maxsize=1024)
 def forward_plan(
-    count: int, reds: int, outs: int, spatial: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes,
-    size: Sizes, itemsize: int,
-) -> Plan:  # fmt: skip
-    """For the output and for the gradient of the weight: the input is packed by phases."""
-    spatial, kernel, size = three(spatial, 1), three(kernel, 1), three(size, 1)
+    x: Sizes, w: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int, size: Sizes, itemsize: int
+) -> Plan:
+    """For the output, and for the gradient of the weight; x and w are shapes. The input is packed by phases."""
+    (count, *_), (outs, reds, *_) = x, w
+    outs //= groups
+    spatial, kernel, size = three(x[2:], 1), three(w[2:], 1), three(size, 1)
     stride, padding, dilation = three(stride, 1), three(padding, 0), three(dilation, 1)
     phases = [sorted({k * d % s for k in range(n)}) for n, d, s in zip(kernel, dilation, stride)]
     reach = tuple((n - 1) * d // s for n, d, s in zip(kernel, dilation, stride))
@@ -137,26 +126,33 @@ def forward_plan(
     ]
     offset = [red * len(places) * lies.plane + tap for red in range(reds) for tap in taps]
     return Plan(
-        enter=(stride, padding), leave=UNIT, span=span, pitch=pitch, phases=np.array(places),
-        taps=np.arange(len(taps)), tap_sets=np.array([[0, len(taps)]]), out_step=reds * len(taps), red_step=len(taps),
-        sets=np.array([[0, len(offset), 0, 0, 0]]), **lies.fields(offset),
-    )  # fmt: skip
+        sizes=((groups * reds, *spatial), (groups * outs, *size), stride, padding, ONE, NONE, span, pitch),
+        phases=np.array(places),
+        sets=np.array([[0, len(offset), 0, 0, 0]]),
+        taps=np.arange(len(taps)),
+        tap_sets=np.array([[0, len(taps)]]),
+        out_step=reds * len(taps),
+        red_step=len(taps),
+        **lies.fields(offset),
+    )
 
 
 @lru_cache(maxsize=1024)
 def input_plan(
-    count: int, reds: int, outs: int, places: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes,
-    size: Sizes, itemsize: int,
-) -> Plan:  # fmt: skip
+    y: Sizes, w: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int, size: Sizes, itemsize: int
+) -> Plan:
     """For the gradient of the input: each phase of it is a convolution of y with the taps that lead to it."""
-    places, kernel, size = three(places, 1), three(kernel, 1), three(size, 1)
+    (count, *_), (reds, outs, *_) = y, w
+    reds //= groups
+    places, kernel, size = three(y[2:], 1), three(w[2:], 1), three(size, 1)
     stride, padding, dilation = three(stride, 1), three(padding, 0), three(dilation, 1)
     reach = tuple((n - 1) * d // s for n, d, s in zip(kernel, dilation, stride))
     first = [p // s for p, s in zip(padding, stride)]
     results = tuple((n - 1 + p) // s - a + 1 for n, p, s, a in zip(size, padding, stride, first))
     span = tuple(n + r for n, r in zip(results, reach))
     before = tuple(r - a for r, a in zip(reach, first))
-    pitch = pitches(span, results, places, UNIT[0], before, [[0], [0], [0]])
+    after = tuple(p - s * a for p, s, a in zip(padding, stride, first))
+    pitch = pitches(span, results, places, ONE, before, [[0], [0], [0]])
     lies = Layout(count, reds, 1, outs, pitch, reach, itemsize)
     found: dict[tuple, list] = {phase: [] for phase in product(*map(range, stride))}
     for k, tap in enumerate(product(*map(range, kernel))):
@@ -169,12 +165,16 @@ def input_plan(
         sets.append([len(offset), len(offset) + reds * len(pairs), *phase])
         taps += [k for k, _ in pairs]
         offset += [red * lies.plane + at for red in range(reds) for _, at in pairs]
-    leave = (stride, tuple(p - s * a for p, s, a in zip(padding, stride, first)))
     return Plan(
-        enter=(UNIT[0], before), leave=leave, span=span, pitch=pitch, phases=np.zeros((1, 3), np.int64),
-        taps=np.array(taps), tap_sets=np.array(tap_sets), out_step=len(taps), red_step=outs * len(taps),
-        sets=np.array(sets), **lies.fields(offset),
-    )  # fmt: skip
+        sizes=((groups * reds, *places), (groups * outs, *size), ONE, before, stride, after, span, pitch),
+        phases=np.zeros((1, 3), np.int64),
+        sets=np.array(sets),
+        taps=np.array(taps),
+        tap_sets=np.array(tap_sets),
+        out_step=len(taps),
+        red_step=outs * len(taps),
+        **lies.fields(offset),
+    )
 
 
 def suits(x: np.ndarray, other: np.ndarray, result: np.ndarray) -> bool:
@@ -182,21 +182,22 @@ def suits(x: np.ndarray, other: np.ndarray, result: np.ndarray) -> bool:
     return bool(x.dtype in FLOATS and other.dtype == x.dtype and x.size and other.size and result.size)
 
 
+def flat(x: np.ndarray) -> np.ndarray:
+    return contiguous(x).reshape(-1)
+
+
 def run(plan: Plan, x: np.ndarray, y: np.ndarray, w: np.ndarray, bias: np.ndarray | None, groups: int) -> None:
     """Convolve x into y: pack the weights once, then share the images out."""
-    dtype = w.dtype
-    w, packed = contiguous(w).ravel(), np.empty(groups * plan.weights, dtype)
-    direct.pack_weight(
-        w, groups, plan.outs, plan.reds, plan.out_step, plan.red_step, plan.taps, plan.tap_sets, packed
-    )
-    bias = NO_BIAS[dtype] if bias is None else contiguous(bias)
-    x, to = volume(x), volume(y)
+    reds, outs, *_ = plan.numbers
+    packed = np.empty(groups * plan.weights, w.dtype)
+    direct.pack_weight(flat(w), groups, outs, reds, plan.out_step, plan.red_step, plan.taps, plan.tap_sets, packed)
+    bias = NO_BIAS[w.dtype] if bias is None else contiguous(bias)
+    source, result = flat(x), flat(y)
 
     def task(start: int, stop: int) -> None:
         direct.convolve_images(
-            x, to, packed, bias, start, stop, plan.block, plan.reds, plan.outs, plan.enter, plan.leave,
-            plan.span, plan.pitch, plan.plane, plan.step, plan.offset, plan.sets, plan.phases,
-            workspace(plan.space, dtype), plan.advance,
+            source, result, packed, bias, start, stop, groups, plan.numbers, plan.sizes, plan.phases, plan.offset,
+            plan.sets, workspace(plan.space, packed.dtype),
         )  # fmt: skip
 
     spread(task, len(x), groups * plan.operations)
@@ -210,8 +211,7 @@ def convolve(
     y = np.empty((len(x), len(w), *size), x.dtype)
     if not suits(x, w, y):
         return twins.convolve(x, w, bias, stride, padding, dilation, groups, size)
-    reds, outs = w.shape[1], len(w) // groups
-    plan = forward_plan(len(x), reds, outs, x.shape[2:], w.shape[2:], stride, padding, dilation, size, x.itemsize)
+    plan = forward_plan(x.shape, w.shape, stride, padding, dilation, groups, size, x.itemsize)
     run(plan, x, y, w, bias, groups)
     return y
 
@@ -223,9 +223,7 @@ def convolve_input(
     x = np.empty((len(y), w.shape[1] * groups, *size), y.dtype)
     if not suits(y, w, x):
         return twins.convolve_input(y, w, stride, padding, dilation, groups, size)
-    reds, outs = len(w) // groups, w.shape[1]
-    plan = input_plan(len(y), reds, outs, y.shape[2:], w.shape[2:], stride, padding, dilation, size, y.itemsize)
-    run(plan, y, x, w, None, groups)
+    run(input_plan(y.shape, w.shape, stride, padding, dilation, groups, size, y.itemsize), y, x, w, None, groups)
     return x
 
 
@@ -233,25 +231,25 @@ def convolve_weight(
     y: np.ndarray, x: np.ndarray, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int, size: Sizes
 ) -> np.ndarray:
     """See twins.convolve_weight."""
-    reds, outs = x.shape[1] // groups, y.shape[1] // groups
+    shape = (y.shape[1], x.shape[1] // groups, *size)
     if not suits(x, y, x) or not prod(size):
         return twins.convolve_weight(y, x, stride, padding, dilation, groups, size)
-    plan = forward_plan(len(x), reds, outs, x.shape[2:], size, stride, padding, dilation, y.shape[2:], x.itemsize)
-    dtype = x.dtype
-    x, g = volume(x), volume(y)
+    plan = forward_plan(x.shape, shape, stride, padding, dilation, groups, y.shape[2:], x.itemsize)
+    outs = shape[0] // groups
+    source, g = flat(x), flat(y)
     parts: dict[int, np.ndarray] = {}
 
     def task(start: int, stop: int) -> None:
-        part = np.zeros((groups, -(-outs // ROWS) * ROWS, len(plan.columns)), dtype)
+        part = np.zeros((groups, -(-outs // ROWS) * ROWS, len(plan.columns)), source.dtype)
         direct.correlate_weight(
-            x, g, part.ravel(), start, stop, plan.block, reds, outs, plan.enter, plan.span, plan.pitch, plan.plane,
-            plan.step, plan.columns, plan.phases, UNIT, workspace(plan.space, dtype), BYTES // dtype.itemsize,
+            source, g, flat(part), start, stop, groups, plan.numbers, plan.sizes, plan.phases, plan.columns,
+            workspace(plan.space, source.dtype), BYTES // source.itemsize,
         )  # fmt: skip
         parts[start] = part
 
     spread(task, len(x), groups * plan.operations)
     total = reduce(np.add, (parts[start] for start in sorted(parts)))  # in order, to be the same every time
-    return np.ascontiguousarray(total[:, :outs, : len(plan.offset)]).reshape(groups * outs, reds, *size)
+    return np.ascontiguousarray(total[:, :outs, : len(plan.offset)]).reshape(shape)
 
 
 unfold, fold = twins.unfold, twins.fold

@@ -182,57 +182,54 @@ def bounds(count, stride, shift, size):
 
 
 @compiled
-def pack(x, image, images, channel, channels, stride, padding, phases, span, pitch, out, o, plane):
+def pack(x, size, image, images, first, last, stride, padding, phases, span, pitch, out, o, plane):
     """out[channel, phase, image, u] = x[image, channel, stride * u + phase - padding], zero outside, planes apart.
 
-    x is (N, C, D, H, W). span: how many u there are on each axis. pitch: how far apart they are laid, which is
-    less than the span where the zeros after one row are also those before the next.
+    x is flat, `size` its channels, depth, height and width; first, last: the channels to pack. span: how many u
+    there are on each axis. pitch: how far apart they are laid, which is less than the span where the zeros after
+    one row are also those before the next.
     """
-    depth, height, width = x.shape[2:]
-    flat = x.ravel()
-    for c in range(channels):
+    for channel in range(first, last):
         for phase in range(len(phases)):
             for k in range(o, o + plane):
                 out[k] = 0
             d0, h0, w0 = phases[phase, 0] - padding[0], phases[phase, 1] - padding[1], phases[phase, 2] - padding[2]
-            first_d, last_d = bounds(span[0], stride[0], d0, depth)
-            first_h, last_h = bounds(span[1], stride[1], h0, height)
-            first_w, last_w = bounds(span[2], stride[2], w0, width)
+            first_d, last_d = bounds(span[0], stride[0], d0, size[1])
+            first_h, last_h = bounds(span[1], stride[1], h0, size[2])
+            first_w, last_w = bounds(span[2], stride[2], w0, size[3])
             for b in range(images):
                 for u in range(first_d, last_d):
-                    d = ((image + b) * x.shape[1] + channel + c) * depth + stride[0] * u + d0
+                    d = ((image + b) * size[0] + channel) * size[1] + stride[0] * u + d0
                     for v in range(first_h, last_h):
-                        row = (d * height + stride[1] * v + h0) * width + w0
+                        row = (d * size[2] + stride[1] * v + h0) * size[3] + w0
                         to = o + ((b * pitch[0] + u) * pitch[1] + v) * pitch[2]
                         if stride[2] == 1:
-                            copy(out, to + first_w, flat, row + first_w, last_w - first_w)
+                            copy(out, to + first_w, x, row + first_w, last_w - first_w)
                         else:
                             for k in range(first_w, last_w):
-                                out[to + k] = flat[row + stride[2] * k]
+                                out[to + k] = x[row + stride[2] * k]
             o += plane
 
 
 @compiled
-def unpack(packed, p, step, x, image, images, channel, channels, stride, padding, phase, span, pitch):
+def unpack(packed, p, step, x, size, image, images, first, last, stride, padding, phase, span, pitch):
     """x[image, channel, stride * u + phase - padding] = packed[channel, image, u], planes `step` apart"""
-    depth, height, width = x.shape[2:]
-    flat = x.ravel()
     d0, h0, w0 = phase[0] - padding[0], phase[1] - padding[1], phase[2] - padding[2]
-    first_d, last_d = bounds(span[0], stride[0], d0, depth)
-    first_h, last_h = bounds(span[1], stride[1], h0, height)
-    first_w, last_w = bounds(span[2], stride[2], w0, width)
-    for c in range(channels):
+    first_d, last_d = bounds(span[0], stride[0], d0, size[1])
+    first_h, last_h = bounds(span[1], stride[1], h0, size[2])
+    first_w, last_w = bounds(span[2], stride[2], w0, size[3])
+    for channel in range(first, last):
         for b in range(images):
             for u in range(first_d, last_d):
-                d = ((image + b) * x.shape[1] + channel + c) * depth + stride[0] * u + d0
+                d = ((image + b) * size[0] + channel) * size[1] + stride[0] * u + d0
                 for v in range(first_h, last_h):
-                    row = (d * height + stride[1] * v + h0) * width + w0
+                    row = (d * size[2] + stride[1] * v + h0) * size[3] + w0
                     at = p + ((b * pitch[0] + u) * pitch[1] + v) * pitch[2]
                     if stride[2] == 1:
-                        copy(flat, row + first_w, packed, at + first_w, last_w - first_w)
+                        copy(x, row + first_w, packed, at + first_w, last_w - first_w)
                     else:
                         for k in range(first_w, last_w):
-                            flat[row + stride[2] * k] = packed[at + k]
+                            x[row + stride[2] * k] = packed[at + k]
         p += step
 
 
@@ -258,7 +255,7 @@ def pack_weight(w, groups, outs, reds, out_step, red_step, taps, sets, packed):
 
 
 @compiled
-def correlate(out, o, step, packed, p, offset, first, last, w, i, outs, count, advance):
+def correlate(out, o, step, packed, offset, first, last, w, i, outs, count, advance):
     """out[o, q] += sum over r of w[r, o] * packed[offset[r] + q] for q below count, in tiles of `advance` positions."""
     for chunk in range(0, count, CHUNK):
         for r in range(first, last, DEPTH):
@@ -266,18 +263,19 @@ def correlate(out, o, step, packed, p, offset, first, last, w, i, outs, count, a
             for t in range(0, outs, CHANNELS):
                 weights = i + ((last - first) * (t // CHANNELS) - first) * CHANNELS
                 for q in range(chunk, min(chunk + CHUNK, count), advance):
-                    tile(out, o + t * step + q, step, packed, p + q, offset, r, end, w, weights)
+                    tile(out, o + t * step + q, step, packed, q, offset, r, end, w, weights)
 
 
 @compiled
-def convolve_images(x, y, w, bias, start, stop, block, reds, outs, enter, leave, span, pitch, plane, step, offset, sets,
-                    phases, space, advance):  # fmt: skip
+def convolve_images(x, y, w, bias, start, stop, groups, plan, sizes, phases, offset, sets, space):
     """Pack each block of images, correlate it with each set of taps, and copy the results to their phase of y.
 
-    reds, outs: channels of a group summed over, and of the result. enter, leave: stride and padding on the way
-    in and out. sets (n, 5): from where to where in `offset` a set of taps goes, and the phase of its results.
-    bias: one number a channel of y, or none. space: for the packed planes, and results `step` apart.
+    x, y and w are flat. plan: whole numbers, as convolution.py names them. sizes: those on three axes, of x and y
+    with their channels. sets (n, 5): from where to where in `offset` a set of taps goes, and the phase of its
+    results. bias: one number a channel of y, or none. space: for the packed planes, and the results `step` apart.
     """
+    reds, outs, block, plane, step, advance = plan
+    x_size, y_size, enter, before, leave, after, span, pitch = sizes
     first = reds * len(phases) * plane
     tiles = -(-outs // CHANNELS) * CHANNELS
     origin, zero = np.int64(0), x.dtype.type(0)  # a plain 0 would be compiled as a kind of its own
@@ -285,34 +283,37 @@ def convolve_images(x, y, w, bias, start, stop, block, reds, outs, enter, leave,
         images = min(block, stop - image)
         count = images * pitch[0] * pitch[1] * pitch[2]
         weights = origin
-        for group in range(x.shape[1] // reds):
-            pack(x, image, images, group * reds, reds, enter[0], enter[1], phases, span, pitch, space, origin, plane)
+        for group in range(groups):
+            a, b = group * reds, group * outs
+            pack(x, x_size, image, images, a, a + reds, enter, before, phases, span, pitch, space, origin, plane)
             for s in range(len(sets)):
                 for k in range(tiles):
-                    value = bias[group * outs + k] if k < outs and len(bias) else zero
+                    value = bias[b + k] if k < outs and len(bias) else zero
                     for q in range(first + k * step, first + k * step + count + advance):
                         space[q] = value
                 r, end = sets[s, 0], sets[s, 1]
                 if r < end:
-                    correlate(space, first, step, space, origin, offset, r, end, w, weights, outs, count, advance)
+                    correlate(space, first, step, space, offset, r, end, w, weights, outs, count, advance)
                 weights += tiles * (end - r)
                 phase = (sets[s, 2], sets[s, 3], sets[s, 4])
-                unpack(space, first, step, y, image, images, group * outs, outs, leave[0], leave[1], phase, span, pitch)
+                unpack(space, first, step, y, y_size, image, images, b, b + outs, leave, after, phase, span, pitch)
 
 
 @compiled
-def correlate_weight(x, g, out, start, stop, block, reds, outs, enter, span, pitch, plane, step, offset, phases, none,
-                     space, lanes):  # fmt: skip
+def correlate_weight(x, g, out, start, stop, groups, plan, sizes, phases, offset, space, lanes):
     """out[group, o, r] += sum over images and q of g[o, q] * packed[offset[r] + q]; out is padded to whole tiles."""
+    reds, outs, block, plane, step, _ = plan
+    x_size, g_size, enter, before, _, _, span, pitch = sizes
     first = reds * len(phases) * plane
     size = -(-outs // ROWS) * ROWS * len(offset)
-    whole, origin = phases[:1] * 0, np.int64(0)
+    origin, whole, one, none = np.int64(0), phases[:1] * 0, (1, 1, 1), (0, 0, 0)
     for image in range(start, stop, block):
         images = min(block, stop - image)
         count = images * pitch[0] * pitch[1] * pitch[2]
-        for group in range(x.shape[1] // reds):
-            pack(x, image, images, group * reds, reds, enter[0], enter[1], phases, span, pitch, space, origin, plane)
-            pack(g, image, images, group * outs, outs, none[0], none[1], whole, span, pitch, space, first, step)
+        for group in range(groups):
+            a, b = group * reds, group * outs
+            pack(x, x_size, image, images, a, a + reds, enter, before, phases, span, pitch, space, origin, plane)
+            pack(g, g_size, image, images, b, b + outs, one, none, whole, span, pitch, space, first, step)
             for q in range(0, count, CHUNK):
                 n = min(CHUNK, -(-(count - q) // lanes) * lanes)
                 for o in range(0, outs, ROWS):

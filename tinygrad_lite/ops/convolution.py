@@ -8,7 +8,8 @@ other two, to any order (Dumoulin and Visin 2016, arXiv:1603.07285, section 4).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,38 +40,46 @@ def sizes(value: Any, rank: int, asked_by: str, least: int = 0) -> tuple[int, ..
     return found
 
 
-def computed(kernel: Any, *arrays: Any, **params: Any) -> np.ndarray:
-    """What a kernel makes of arrays, brought to one dtype; float16 is computed in float32."""
-    dtype = np.result_type(*(a for a in arrays if a is not None))
-    wide = np.float32 if dtype == np.float16 else dtype
-    arrays = tuple(a if a is None or a.dtype == wide else a.astype(wide) for a in arrays)
-    return kernel(*arrays, **params).astype(dtype, copy=False)
+class Window(NamedTuple):
+    """How a kernel moves: for each spatial axis its step, the zeros before the input, the distance of its places."""
+
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+
+
+def together(*arrays: np.ndarray | None) -> tuple[Any, ...]:
+    """The dtype of the result, and the arrays in the dtype to compute in: the same, but float32 for float16."""
+    some = [a for a in arrays if a is not None]
+    dtype = some[0].dtype
+    if any(a.dtype != dtype for a in some):
+        dtype = np.result_type(*some)
+    wide = np.dtype(np.float32) if dtype == np.float16 else dtype
+    return dtype, *(a if a is None or a.dtype == wide else a.astype(wide) for a in arrays)
 
 
 # --------------------------------------------------------------- the three derivatives of one sum
 
 
 @primitive(public=False)
-def convolve(
-    x: Array, w: Array, bias: Array | None, stride: tuple, padding: tuple, dilation: tuple, groups: int, size: tuple
-) -> Tensor:
+def convolve(x: Array, w: Array, bias: Array | None, window: Window, size: tuple) -> Tensor:
     """y[n, o, i] = bias[o] + sum over c, k of x[n, c, stride * i + dilation * k - padding] * w[o, c, k]
 
     `size` is the spatial shape of the result.
     """
-    return computed(
-        kernels.convolve, x, w, bias, stride=stride, padding=padding, dilation=dilation, groups=groups, size=size
-    )
+    dtype, x, w, bias = together(x, w, bias)
+    return kernels.convolve(x, w, bias, *window, size).astype(dtype, copy=False)
 
 
 @convolve.gradient
-def convolve_x(g, w, x_shape, stride, padding, dilation, groups):
-    return convolve_input.on(g, w, stride, padding, dilation, groups, x_shape[2:])
+def convolve_x(g, w, x_shape, window):
+    return convolve_input.on(g, w, window, x_shape[2:])
 
 
 @convolve.gradient
-def convolve_w(g, x, w_shape, stride, padding, dilation, groups):
-    return convolve_weight.on(g, x, stride, padding, dilation, groups, w_shape[2:])
+def convolve_w(g, x, w_shape, window):
+    return convolve_weight.on(g, x, window, w_shape[2:])
 
 
 @convolve.gradient
@@ -79,86 +88,76 @@ def convolve_bias(g):
 
 
 @primitive(public=False)
-def convolve_input(
-    y: Array, w: Array, stride: tuple, padding: tuple, dilation: tuple, groups: int, size: tuple
-) -> Tensor:
+def convolve_input(y: Array, w: Array, window: Window, size: tuple) -> Tensor:
     """x[n, c, j] = sum of y[n, o, i] * w[o, c, k] over o, and all i, k with stride * i + dilation * k - padding = j"""
-    return computed(
-        kernels.convolve_input, y, w, stride=stride, padding=padding, dilation=dilation, groups=groups, size=size
-    )
+    dtype, y, w = together(y, w)
+    return kernels.convolve_input(y, w, *window, size).astype(dtype, copy=False)
 
 
 @convolve_input.gradient
-def convolve_input_y(g, w, y_shape, stride, padding, dilation, groups):
-    return convolve.on(g, w, None, stride, padding, dilation, groups, y_shape[2:])
+def convolve_input_y(g, w, y_shape, window):
+    return convolve.on(g, w, None, window, y_shape[2:])
 
 
 @convolve_input.gradient
-def convolve_input_w(g, y, w_shape, stride, padding, dilation, groups):
-    return convolve_weight.on(y, g, stride, padding, dilation, groups, w_shape[2:])
+def convolve_input_w(g, y, w_shape, window):
+    return convolve_weight.on(y, g, window, w_shape[2:])
 
 
 @primitive(public=False)
-def convolve_weight(
-    y: Array, x: Array, stride: tuple, padding: tuple, dilation: tuple, groups: int, size: tuple
-) -> Tensor:
+def convolve_weight(y: Array, x: Array, window: Window, size: tuple) -> Tensor:
     """w[o, c, k] = sum over n, i of y[n, o, i] * x[n, c, stride * i + dilation * k - padding]"""
-    return computed(
-        kernels.convolve_weight, y, x, stride=stride, padding=padding, dilation=dilation, groups=groups, size=size
-    )
+    dtype, y, x = together(y, x)
+    return kernels.convolve_weight(y, x, *window, size).astype(dtype, copy=False)
 
 
 @convolve_weight.gradient
-def convolve_weight_y(g, x, y_shape, stride, padding, dilation, groups):
-    return convolve.on(x, g, None, stride, padding, dilation, groups, y_shape[2:])
+def convolve_weight_y(g, x, y_shape, window):
+    return convolve.on(x, g, None, window, y_shape[2:])
 
 
 @convolve_weight.gradient
-def convolve_weight_x(g, y, x_shape, stride, padding, dilation, groups):
-    return convolve_input.on(y, g, stride, padding, dilation, groups, x_shape[2:])
+def convolve_weight_x(g, y, x_shape, window):
+    return convolve_input.on(y, g, window, x_shape[2:])
 
 
 # -------------------------------------------------------------------------------- what users call
 
 
-def checked(name: str, rank: int, input: Array, weight: Array, bias: Any, groups: int) -> tuple[Tensor, Tensor, bool]:
-    """The operands as Tensors, the input with a batch axis, and whether it had one; their shapes agree."""
-    x, w = as_tensor(input), as_tensor(weight)
-    channels = ("N, C", "N, C, L", "N, C, H, W", "N, C, D, H, W")[rank]
-    if x.ndim not in (rank + 1, rank + 2):
+def fixed(value: Any) -> Any:
+    """A list or array as a tuple, to be a key of a cache."""
+    return tuple(value) if isinstance(value, (list, np.ndarray)) else value
+
+
+def check_operands(name: str, rank: int, x: tuple, w: tuple, bias: tuple | None, channels: int, groups: Any) -> None:
+    """Raise where the shapes of input, weight and bias don't suit each other; the result has `channels`."""
+    if len(x) not in (rank + 1, rank + 2):
+        layout = ("N, C, L", "N, C, H, W", "N, C, D, H, W")[rank - 1]
+        raise ValueError(f"{name}: the input has shape {x}; it must be ({layout}), or that without N for a single one")
+    if len(w) != rank + 2:
+        raise ValueError(f"{name}: the weight has shape {w}; it must have {rank + 2} axes, {rank} for the kernel")
+    if 0 in w[2:] or 0 in x[-rank:]:
+        raise ValueError(f"{name}: input {x} and weight {w}; a spatial axis must not be empty")
+    if type(groups) is not int or groups < 1 or w[0] % groups:
+        raise ValueError(f"{name}: groups is {groups}; it must be at least 1 and divide {w[0]}, the weight's channels")
+    if bias is not None and bias != (channels,):
+        raise ValueError(f"{name}: the bias has shape {bias}; it needs ({channels},), one an output channel")
+
+
+@lru_cache(maxsize=1024)
+def sliding(
+    name: str, rank: int, x: tuple, w: tuple, bias: tuple | None, stride: Any, padding: Any, dilation: Any, groups: int
+) -> tuple[Window, tuple[int, ...]]:
+    """The window of a convolution and the spatial size of its result, from shapes and arguments, which are checked."""
+    check_operands(name, rank, x, w, bias, w[0] if w else 0, groups)
+    if x[-rank - 1] != w[1] * groups:
         raise ValueError(
-            f"{name}: the input has shape {x.shape}; it must be ({channels}), or that without N for a single one"
+            f"{name}: the input {x} has {x[-rank - 1]} channels, and the weight {w} with groups={groups} needs "
+            f"{w[1] * groups}; usual cause: a layer with other in_channels, or channels that come last"
         )
-    if w.ndim != rank + 2:
-        raise ValueError(f"{name}: the weight has shape {w.shape}; it must have {rank + 2} axes, {rank} for the kernel")
-    if 0 in w.shape[2:] or 0 in x.shape[-rank:]:
-        raise ValueError(f"{name}: input {x.shape} and weight {w.shape}; a spatial axis must not be empty")
-    if type(groups) is not int or groups < 1 or w.shape[0] % groups:
-        raise ValueError(
-            f"{name}: groups is {groups}; it must be at least 1 and divide {w.shape[0]}, the weight's first axis"
-        )
-    batched = x.ndim == rank + 2
-    return x if batched else x.reshape(1, *x.shape), w, batched
-
-
-def check_bias(name: str, bias: Any, channels: int) -> None:
-    if bias is not None and np.shape(bias) != (channels,):
-        raise ValueError(f"{name}: the bias has shape {np.shape(bias)}; it needs ({channels},), one an output channel")
-
-
-def convolution(
-    name: str, rank: int, input: Array, weight: Array, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
-) -> Tensor:
-    x, w, batched = checked(name, rank, input, weight, bias, groups)
-    if x.shape[1] != w.shape[1] * groups:
-        raise ValueError(
-            f"{name}: the input {x.shape} has {x.shape[1]} channels, and the weight {w.shape} with groups={groups} "
-            f"needs {w.shape[1] * groups}; usual cause: a layer with other in_channels, or channels that come last"
-        )
-    check_bias(name, bias, w.shape[0])
     stride = sizes(stride, rank, f"{name}: stride", 1)
     dilation = sizes(dilation, rank, f"{name}: dilation", 1)
-    spatial, kernel = x.shape[2:], w.shape[2:]
+    spatial, kernel = x[-rank:], w[2:]
     extent = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel))
     if padding == "same":
         if max(stride) > 1:
@@ -174,8 +173,20 @@ def convolution(
             f"{name}: a kernel of {kernel} with dilation {dilation} is larger than the input {spatial} "
             f"with padding {padding}; pad more, or pool less before"
         )
-    y = convolve(x, w, bias, stride, padding, dilation, groups, size)
-    return y if batched else y.reshape(*y.shape[1:])
+    return Window(stride, padding, dilation, groups), size
+
+
+def convolution(
+    name: str, rank: int, input: Array, weight: Array, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Tensor:
+    x, w = as_tensor(input), as_tensor(weight)
+    b = None if bias is None else np.shape(bias)
+    window, size = sliding(name, rank, x.shape, w.shape, b, fixed(stride), fixed(padding), fixed(dilation), groups)
+    single = x.ndim == rank + 1
+    if single:
+        x = x.reshape(1, *x.shape)
+    y = convolve(x, w, bias, window, size)
+    return y.reshape(*y.shape[1:]) if single else y
 
 
 @composed
@@ -253,43 +264,51 @@ def conv3d(
     return convolution("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
-def transposed(
-    name: str,
-    rank: int,
-    input: Array,
-    weight: Array,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    output_padding: Any,
-    groups: int,
+@lru_cache(maxsize=1024)
+def spreading(
+    name: str, rank: int, y: tuple, w: tuple, bias: tuple | None, stride: Any, padding: Any, extra: Any, groups: int,
     dilation: Any,
-) -> Tensor:
-    y, w, batched = checked(name, rank, input, weight, bias, groups)
-    if y.shape[1] != w.shape[0]:
+) -> tuple[Window, tuple[int, ...]]:  # fmt: skip
+    """As `sliding`, for a transposed convolution."""
+    check_operands(name, rank, y, w, bias, w[1] * groups if len(w) > 1 and type(groups) is int else 0, groups)
+    if y[-rank - 1] != w[0]:
         raise ValueError(
-            f"{name}: the input {y.shape} has {y.shape[1]} channels, and the weight {w.shape} needs {w.shape[0]}; "
+            f"{name}: the input {y} has {y[-rank - 1]} channels, and the weight {w} needs {w[0]}; "
             "the weight of a transposed convolution is (in_channels, out_channels / groups, *kernel)"
         )
-    check_bias(name, bias, w.shape[1] * groups)
     stride = sizes(stride, rank, f"{name}: stride", 1)
     dilation = sizes(dilation, rank, f"{name}: dilation", 1)
     padding = sizes(padding, rank, f"{name}: padding")
-    extra = sizes(output_padding, rank, f"{name}: output_padding")
+    extra = sizes(extra, rank, f"{name}: output_padding")
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation)):
         raise ValueError(
             f"{name}: output_padding is {extra}; it must be smaller than the stride {stride} or the dilation {dilation}"
         )
     size = tuple(
         (n - 1) * s - 2 * p + d * (k - 1) + e + 1
-        for n, s, p, d, k, e in zip(y.shape[2:], stride, padding, dilation, w.shape[2:], extra)
+        for n, s, p, d, k, e in zip(y[-rank:], stride, padding, dilation, w[2:], extra)
     )
     if min(size) < 1:
-        raise ValueError(f"{name}: the output would have size {size}; padding {padding} is too large for {y.shape}")
-    x = convolve_input(y, w, stride, padding, dilation, groups, size)
+        raise ValueError(f"{name}: the output would have size {size}; padding {padding} is too large for input {y}")
+    return Window(stride, padding, dilation, groups), size
+
+
+def transposed(
+    name: str, rank: int, input: Array, weight: Array, bias: Any, stride: Any, padding: Any, output_padding: Any,
+    groups: int, dilation: Any,
+) -> Tensor:  # fmt: skip
+    y, w = as_tensor(input), as_tensor(weight)
+    b = None if bias is None else np.shape(bias)
+    window, size = spreading(
+        name, rank, y.shape, w.shape, b, fixed(stride), fixed(padding), fixed(output_padding), groups, fixed(dilation)
+    )
+    single = y.ndim == rank + 1
+    if single:
+        y = y.reshape(1, *y.shape)
+    x = convolve_input(y, w, window, size)
     if bias is not None:
         x = x + as_tensor(bias).reshape(-1, *[1] * rank)
-    return x if batched else x.reshape(*x.shape[1:])
+    return x.reshape(*x.shape[1:]) if single else x
 
 
 @composed

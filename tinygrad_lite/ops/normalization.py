@@ -122,22 +122,23 @@ def standardize(x: Array, weight: Array | None, bias: Array | None, groups: int,
 
 @standardize.gradients
 def standardize_all(g, g_mean, g_var, x, weight, mean, var, groups, over_samples, eps, needs):
-    x_shape, n, c = x.shape, *x.shape[:2]
-    g, x = (np.reshape(working(t), in_groups(x_shape, groups)) for t in (g, x))
+    x_shape, grouped = x.shape, in_groups(x.shape, groups)
+    g, x = (np.reshape(working(t), grouped) for t in (g, x))
     # The sums of g and of g (x - mean) in a channel.
-    kept, shape = ("gk", (1, *x.shape[1:3], 1)) if over_samples else ("ngk", (n, *x.shape[1:3], 1))
+    kept, shape = ("gk", (1, *grouped[1:3], 1)) if over_samples else ("ngk", (*grouped[:3], 1))
     sum_g = np.reshape(np.einsum(f"ngkl->{kept}", g), shape)
     sum_gx = np.reshape(np.einsum(f"ngkl,ngkl->{kept}", g, x), shape) - mean * sum_g
     rstd = 1 / np.sqrt(var + eps)
-    dbias, dweight = (np.reshape(summed(t, 0), (c,)) for t in (sum_g, sum_gx * rstd))
-    if not needs[0]:
-        return None, dweight, dbias
-    scale = rstd
-    if weight is not None:
-        weight = np.reshape(weight, shape[1:])
-        sum_g, sum_gx, scale = sum_g * weight, sum_gx * weight, rstd * weight
-    dx = standardize_back(g, scale, summed(sum_g, 2), summed(sum_gx, 2), x, mean, var, g_mean, g_var, eps)
-    return np.reshape(dx, x_shape), dweight, dbias
+    dbias, dweight = (np.reshape(summed(t, 0), x_shape[1]) for t in (sum_g, sum_gx * rstd))
+    dx = None
+    if needs[0]:
+        scale = rstd
+        if weight is not None:
+            weight = np.reshape(weight, shape[1:])
+            sum_g, sum_gx, scale = sum_g * weight, sum_gx * weight, rstd * weight
+        dx = standardize_back(g, scale, summed(sum_g, 2), summed(sum_gx, 2), x, mean, var, g_mean, g_var, eps)
+        dx = np.reshape(dx, x_shape)
+    return dx, dweight, dbias
 
 
 @primitive(outputs="out mean var", public=False)
@@ -162,9 +163,9 @@ def standardize_rows_all(g, g_mean, g_var, x, weight, mean, var, rank, eps, cent
     rstd = 1 / np.sqrt(var + eps)
     dx = dweight = None
     if needs[0]:
-        h = g if weight is None else g * np.reshape(weight, (-1,))
+        h = g if weight is None else g * np.reshape(weight, x.shape[1])
         sum_g = np.sum(h, axis=1, keepdims=True)
-        sum_gx = np.reshape(np.einsum("md,md->m", h, x), mean.shape) - mean * sum_g
+        sum_gx = np.expand_dims(np.einsum("md,md->m", h, x), 1) - mean * sum_g
         if not centre:
             sum_g = g_mean = 0.0
         dx = np.reshape(standardize_back(h, rstd, sum_g, sum_gx, x, mean, var, g_mean, g_var, eps), x_shape)

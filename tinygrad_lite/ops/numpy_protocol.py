@@ -29,6 +29,8 @@ UFUNCS: dict[np.ufunc, str] = {
     np.greater_equal: "ge", np.logical_and: "logical_and", np.logical_or: "logical_or",
     np.logical_xor: "logical_xor", np.logical_not: "logical_not", np.isfinite: "isfinite",
     np.isnan: "isnan", np.isinf: "isinf", np.matmul: "matmul", np.bitwise_and: "bitwise_and",
+    np.fmod: "fmod", np.copysign: "copysign", np.deg2rad: "deg2rad", np.radians: "deg2rad",
+    np.rad2deg: "rad2deg", np.degrees: "rad2deg",
     np.bitwise_or: "bitwise_or", np.bitwise_xor: "bitwise_xor", np.invert: "bitwise_not",
 }  # fmt: skip
 
@@ -40,7 +42,8 @@ REDUCTIONS: dict[np.ufunc, str] = {
 SAME_ARGUMENTS: dict[Callable, str] = {
     np.max: "amax", np.amax: "amax", np.min: "amin", np.amin: "amin", np.argmax: "argmax", np.argmin: "argmin", np.all: "all", np.any: "any",
     np.ravel: "ravel", np.fliplr: "fliplr", np.flipud: "flipud", np.rot90: "rot90",
-    np.broadcast_arrays: "broadcast_tensors",
+    np.broadcast_arrays: "broadcast_tensors", np.diff: "diff", np.nansum: "nansum", np.nanmean: "nanmean",
+    np.count_nonzero: "count_nonzero", np.sinc: "sinc",
 }  # fmt: skip
 """Functions that take the same arguments here; those below it translate theirs."""
 

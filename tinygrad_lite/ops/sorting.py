@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+import tinygrad_lite as tl
 from tinygrad_lite.ops.creation import as_tensor
 from tinygrad_lite.ops.indexing import take_along_axis
 from tinygrad_lite.ops.reductions import amax, amin, share
 from tinygrad_lite.ops.scans import axis_of
-from tinygrad_lite.ops.selection import maximum, minimum
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
 
@@ -135,7 +135,7 @@ def max(x: Array, axis: Any = None, keepdims: bool = False, y: Array = None) -> 
     (tensor(7.), tensor([1, 0]), tensor([[3., 5.],
             [7., 3.]]))
     """
-    return meant("max", x, axis, keepdims, y, (maximum, amax, max_))
+    return meant("max", x, axis, keepdims, y, (tl.maximum, amax, max_))
 
 
 @composed
@@ -149,7 +149,7 @@ def min(x: Array, axis: Any = None, keepdims: bool = False, y: Array = None) -> 
     >>> tl.min(tl.tensor([[1.0, 5.0], [7.0, 2.0]]), axis=0).values
     tensor([1., 2.])
     """
-    return meant("min", x, axis, keepdims, y, (minimum, amin, min_))
+    return meant("min", x, axis, keepdims, y, (tl.minimum, amin, min_))
 
 
 @primitive

@@ -150,7 +150,10 @@ def pinv(A: Array, rtol: Any = None, hermitian: bool = False, atol: Any = None) 
         vh = mT(u)
     else:
         u, s, vh = np.linalg.svd(A, full_matrices=False)
-    counts = np.abs(s) > cutoff(s, A, rtol, atol)
+    limit = cutoff(s, A, rtol, atol)
+    if np.broadcast_shapes(limit.shape, s.shape) != s.shape and limit.size > 1:
+        raise ValueError(f"linalg.pinv: tolerances of shape {limit.shape[:-1]} for matrices {A.shape}")
+    counts = np.abs(s) > limit
     inverse = np.where(counts, 1, 0) / np.where(counts, s, 1)
     return np.matmul(mT(vh) * inverse[..., None, :].astype(s.dtype), mT(u))
 
