@@ -161,33 +161,30 @@ def _sweep(seeds: dict[Any, Any], targets: set | None, retain_graph: bool, creat
         try:
             if create_graph:
                 saved = op.lift(node)
-            if op.joint is not None:
-                contributions = op.joint.pull(g, saved)
-            else:
-                contributions = [
-                    None if parent is None or (needed is not None and parent not in needed) else pull(g, saved)
-                    for parent, pull in zip(node.parents, op.pulls)
-                ]
+            ready = None if op.joint is None else op.joint.pull(g, saved)
+            for k, parent in enumerate(node.parents):
+                if parent is None or (needed is not None and parent not in needed):
+                    continue
+                contribution = op.pulls[k](g, saved) if ready is None else ready[k]
+                if contribution is None:
+                    continue
+                if contribution.shape != parent.shape or contribution.dtype != parent.dtype:
+                    contribution = fit(contribution, parent, node)
+                if anomaly:
+                    check_backward(contribution, node)
+                before = grads.get(parent)
+                if before is None:
+                    grads[parent] = contribution
+                elif parent in summed:
+                    before += contribution
+                else:
+                    total = grads[parent] = before + contribution
+                    if type(total) in (np.ndarray, Several):
+                        summed.add(parent)
         except GradientError:
             raise
         except Exception as error:
             raise failure(error, node, g) from error
-        for parent, contribution in zip(node.parents, contributions):
-            if contribution is None or parent is None:
-                continue
-            if contribution.shape != parent.shape or contribution.dtype != parent.dtype:
-                contribution = fit(contribution, parent, node)
-            if anomaly:
-                check_backward(contribution, node)
-            before = grads.get(parent)
-            if before is None:
-                grads[parent] = contribution
-            elif parent in summed:
-                before += contribution
-            else:
-                total = grads[parent] = before + contribution
-                if type(total) in (np.ndarray, Several):
-                    summed.add(parent)
         if node.cells and not retain_graph:
             node.saved = None
     return grads

@@ -240,8 +240,8 @@ class Primitive(Generic[P, R]):
                     t._cell = [0]
                 cells.append(t._cell)
         one = self.results is None
-        if self.plain:
-            saved += [t._array for t in results]
+        if self.plain and one:
+            saved.append(results[0]._array)
         else:
             outs = [None] if self.many else [t._array for t in results]
             specials = [self.special(name, saved, mask) for name in self.specials]
