@@ -25,16 +25,16 @@ def functional(name: str) -> Any:
 
 @st.composite
 def dropouts(draw: Any, rank: int | None) -> Call:
-    """Only what is not random: p = 0, or not training. The rest is in test_networks.py, where each call is seeded."""
+    """Masks that the harness seeds; test_networks.py looks at their statistics, PyTorch's can't be had."""
     shape: Any = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
     if rank:
         shape = st.tuples(*[st.integers(0, 3)] * (rank + 2))
-    p, training = draw(st.sampled_from([(0.0, True), (0.0, False), (0.5, False), (1.0, False)]))
+    p, training = draw(st.sampled_from([(0.3, True), (0.5, True), (1.0, True), (0.0, True), (0.5, False)]))
     return Call((draw(arrays(shape)), p, training))
 
 
 for _name, _rank in (("dropout", None), ("alpha_dropout", None), ("dropout1d", 1), ("dropout2d", 2), ("dropout3d", 3)):
-    SPECS[_name] = Spec(dropouts(_rank), functional(_name))
+    SPECS[_name] = Spec(dropouts(_rank))
 
 
 @st.composite

@@ -80,7 +80,7 @@ class Layout:
         self.rows = (pitch[1] * pitch[2], pitch[2], 1)
         self.block = max(1, min(count, FLATS // each, ELEMENTS // (reds * phases * each)))
         self.advance = VECTORS * BYTES // itemsize
-        self.step = self.block * each + self.advance
+        self.step = -(-(self.block * each + self.advance) // 16) * 16
         self.plane = -(-(self.step + self.at(reach)) // 16) * 16
         self.space = reds * phases * self.plane + (-(-outs // CHANNELS) * CHANNELS + ROWS) * self.step
         self.flats = count * each

@@ -37,10 +37,10 @@ INT = ir.IntType(64)
 class Emit:
     """What the two intrinsics share: vectors of one type, loaded and stored at an index of an array."""
 
-    def __init__(self, context: Any, builder: Any, dtype: Any) -> None:
+    def __init__(self, context: Any, builder: Any, dtype: Any, width: int = BYTES) -> None:
         self.context, self.builder = context, builder
         self.size = 4 if dtype == types.float32 else 8
-        self.lanes = BYTES // self.size
+        self.lanes = width // self.size
         self.scalar = context.get_data_type(dtype)
         self.vector = ir.VectorType(self.scalar, self.lanes)
         name = f"llvm.fma.v{self.lanes}f{8 * self.size}"
@@ -64,8 +64,7 @@ class Emit:
     def store(self, value: Any, pointer: Any, index: Any) -> None:
         self.builder.store(value, self.place(pointer, index)).align = self.size
 
-    def broadcast(self, pointer: Any, index: Any) -> Any:
-        value = self.builder.load(self.builder.gep(pointer, [index]))
+    def spread(self, value: Any) -> Any:
         nothing = ir.Constant(self.vector, ir.Undefined)
         one = self.builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
         mask = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
@@ -108,8 +107,8 @@ def tile(
             x = builder.add(args[4], builder.load(builder.gep(pointers[5], [r])))
             xs = [emit.load(pointers[3], emit.at(x, v * emit.lanes)) for v in range(VECTORS)]
             k = builder.add(args[9], builder.mul(r, INT(CHANNELS)))
-            ws = (emit.broadcast(pointers[8], emit.at(k, m)) for m in range(CHANNELS))
-            products = [(weight, x) for weight in ws for x in xs]
+            ws = (builder.load(builder.gep(pointers[8], [emit.at(k, m)])) for m in range(CHANNELS))
+            products = [(weight, x) for weight in map(emit.spread, ws) for x in xs]
             return [builder.call(emit.fma, [x, weight, s]) for (weight, x), s in zip(products, sums)]
 
         start = [emit.load(pointers[0], index) for index in where]
@@ -158,17 +157,38 @@ def dots(
 
 
 @intrinsic
-def copy(typing: Any, to: Any, i: Any, source: Any, j: Any, n: Any) -> Any:
-    """to[i : i + n] = source[j : j + n], without the checks of slices"""
+def copy(typing: Any, to: Any, i: Any, source: Any, j: Any, step: Any, n: Any) -> Any:
+    """to[i + k] = source[j + step * k] for k below n, without the checks of indexing; in short vectors if step is 1."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = Emit(context, builder, to.dtype, 32)
+        there, here = (emit.data(signature.args[k], args[k]) for k in (0, 2))
+        i, j, step, n = args[1], args[3], args[4], args[5]
+        one = builder.icmp_signed("==", step, INT(1))
+        whole = builder.select(one, builder.and_(n, INT(-emit.lanes)), INT(0))
+        with cgutils.for_range_slice(builder, INT(0), whole, INT(emit.lanes), INT) as (k, _):
+            emit.store(emit.load(here, builder.add(j, k)), there, builder.add(i, k))
+        with cgutils.for_range_slice(builder, whole, n, INT(1), INT) as (k, _):
+            value = builder.load(builder.gep(here, [builder.add(j, builder.mul(step, k))]))
+            builder.store(value, builder.gep(there, [builder.add(i, k)]))
+        return context.get_dummy_value()
+
+    return types.void(to, i, source, j, step, n), generate
+
+
+@intrinsic
+def fill(typing: Any, to: Any, i: Any, n: Any, value: Any) -> Any:
+    """to[i + k] = value for k below n, without the checks of indexing; n is a multiple of 16."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         emit = Emit(context, builder, to.dtype)
-        there = builder.gep(emit.data(signature.args[0], args[0]), [args[1]])
-        here = builder.gep(emit.data(signature.args[2], args[2]), [args[3]])
-        cgutils.raw_memcpy(builder, there, here, args[4], emit.size)
+        there = emit.data(signature.args[0], args[0])
+        vector = emit.spread(args[3])
+        with cgutils.for_range_slice(builder, INT(0), args[2], INT(emit.lanes), INT) as (k, _):
+            emit.store(vector, there, builder.add(args[1], k))
         return context.get_dummy_value()
 
-    return types.void(to, i, source, j, n), generate
+    return types.void(to, i, n, to.dtype), generate
 
 
 # -------------------------------------------------------------------------------- packing and unpacking
@@ -189,10 +209,10 @@ def pack(x, size, image, images, first, last, stride, padding, phases, span, pit
     there are on each axis. pitch: how far apart they are laid, which is less than the span where the zeros after
     one row are also those before the next.
     """
+    zero = x.dtype.type(0)
     for channel in range(first, last):
         for phase in range(len(phases)):
-            for k in range(o, o + plane):
-                out[k] = 0
+            fill(out, o, plane, zero)
             d0, h0, w0 = phases[phase, 0] - padding[0], phases[phase, 1] - padding[1], phases[phase, 2] - padding[2]
             first_d, last_d = bounds(span[0], stride[0], d0, size[1])
             first_h, last_h = bounds(span[1], stride[1], h0, size[2])
@@ -203,11 +223,7 @@ def pack(x, size, image, images, first, last, stride, padding, phases, span, pit
                     for v in range(first_h, last_h):
                         row = (d * size[2] + stride[1] * v + h0) * size[3] + w0
                         to = o + ((b * pitch[0] + u) * pitch[1] + v) * pitch[2]
-                        if stride[2] == 1:
-                            copy(out, to + first_w, x, row + first_w, last_w - first_w)
-                        else:
-                            for k in range(first_w, last_w):
-                                out[to + k] = x[row + stride[2] * k]
+                        copy(out, to + first_w, x, row + stride[2] * first_w, stride[2], last_w - first_w)
             o += plane
 
 
@@ -226,7 +242,7 @@ def unpack(packed, p, step, x, size, image, images, first, last, stride, padding
                     row = (d * size[2] + stride[1] * v + h0) * size[3] + w0
                     at = p + ((b * pitch[0] + u) * pitch[1] + v) * pitch[2]
                     if stride[2] == 1:
-                        copy(x, row + first_w, packed, at + first_w, last_w - first_w)
+                        copy(x, row + first_w, packed, at + first_w, 1, last_w - first_w)
                     else:
                         for k in range(first_w, last_w):
                             x[row + stride[2] * k] = packed[at + k]
@@ -288,9 +304,7 @@ def convolve_images(x, y, w, bias, start, stop, groups, plan, sizes, phases, off
             pack(x, x_size, image, images, a, a + reds, enter, before, phases, span, pitch, space, origin, plane)
             for s in range(len(sets)):
                 for k in range(tiles):
-                    value = bias[b + k] if k < outs and len(bias) else zero
-                    for q in range(first + k * step, first + k * step + count + advance):
-                        space[q] = value
+                    fill(space, first + k * step, step, bias[b + k] if k < outs and len(bias) else zero)
                 r, end = sets[s, 0], sets[s, 1]
                 if r < end:
                     correlate(space, first, step, space, offset, r, end, w, weights, outs, count, advance)
