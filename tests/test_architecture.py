@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FILES = sorted(p for folder in ("tinygrad_lite", "layers", "optim", "examples", "benchmarks") for p in (ROOT / folder).rglob("*.py"))
+FILES = sorted(
+    p
+    for folder in ("tinygrad_lite", "layers", "optim", "examples", "benchmarks")
+    for p in (ROOT / folder).rglob("*.py")
+)
 
 ALLOWED = {  # folder -> third-party and own packages that its files may import at module level
     "tinygrad_lite": {"numpy", "tinygrad_lite"},
@@ -52,7 +56,9 @@ def test_a_file_imports_only_what_its_folder_may(path):
     folder = next((f for f in sorted(ALLOWED, key=len, reverse=True) if inside(path, f)), None)
     if folder:
         top = {n.split(".")[0] for n in imported(path, anywhere=False)} - set(sys.stdlib_module_names)
-        assert top <= ALLOWED[folder], f"{sorted(top - ALLOWED[folder])} at module level; an extra is imported where it is used"
+        assert top <= ALLOWED[folder], (
+            f"{sorted(top - ALLOWED[folder])} at module level; an extra is imported where it is used"
+        )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))

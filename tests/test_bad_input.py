@@ -22,7 +22,12 @@ from tests.ops.test_registry import NAMES, SPECS
 
 ERRORS = (ValueError, TypeError, IndexError, RuntimeError, ZeroDivisionError, NotImplementedError)
 quiet = settings(
-    max_examples=300, database=None, derandomize=True, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    max_examples=300,
+    database=None,
+    derandomize=True,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
 )
 
 
@@ -59,7 +64,9 @@ def attempt(name: str, change: Callable[[np.ndarray], Any], found: Call) -> list
     try:
         return call(name, change, found)
     except ERRORS as error:
-        assert str(error).startswith(f"{name}:"), f"the error does not name the operation: {type(error).__name__}: {error}"
+        assert str(error).startswith(f"{name}:"), (
+            f"the error does not name the operation: {type(error).__name__}: {error}"
+        )
         return None
 
 
@@ -69,8 +76,6 @@ def scattered(x: np.ndarray) -> tl.Tensor:
     view = wide[tuple(slice(None, None, -2) for _ in x.shape)]
     view[...] = x
     return tl.from_numpy(view)
-
-
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -133,7 +138,18 @@ def test_nan_is_never_turned_into_a_number_silently(name):
     if len(xs) != 1 or not SPECS[name].gradient:
         return
     got = attempt(name, lambda x: tl.tensor(np.full_like(x, np.nan)), found)
-    quiet_by_definition = {"linalg.matrix_rank", "nansum", "nanmean", "nan_to_num", "fmax", "fmin", "sign", "threshold", "floor", "ceil"}
+    quiet_by_definition = {
+        "linalg.matrix_rank",
+        "nansum",
+        "nanmean",
+        "nan_to_num",
+        "fmax",
+        "fmin",
+        "sign",
+        "threshold",
+        "floor",
+        "ceil",
+    }
     if got and got[0].dtype.kind == "f" and got[0].size and name not in quiet_by_definition | CONSTANT_IN_PARTS:
         assert np.isnan(got[0]).any(), f"{name} of NaN gave {got[0]}"
 

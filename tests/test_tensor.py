@@ -45,7 +45,12 @@ def test_arrays_and_tensors_promote_as_numpy_does():
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [([1 + 2j], "complex"), ([[1.0], [1.0, 2.0]], "inhomogeneous|ragged|object"), (["a"], "not supported"), (None, "object")],
+    [
+        ([1 + 2j], "complex"),
+        ([[1.0], [1.0, 2.0]], "inhomogeneous|ragged|object"),
+        (["a"], "not supported"),
+        (None, "object"),
+    ],
 )
 def test_data_without_derivatives_is_refused(data, words):
     with pytest.raises((TypeError, ValueError), match=words):

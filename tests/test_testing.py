@@ -31,7 +31,9 @@ def wrong(value, rule):
     return op
 
 
-@pytest.mark.parametrize("function", [tl.tanh, tl.exp, lambda x: x.sum(axis=0), lambda x: tl.softmax(x, -1), lambda x: x @ x.T])
+@pytest.mark.parametrize(
+    "function", [tl.tanh, tl.exp, lambda x: x.sum(axis=0), lambda x: tl.softmax(x, -1), lambda x: x @ x.T]
+)
 def test_right_gradients_are_right(function):
     assert verdict(function, X) == "right"
     assert gradgradcheck(function, X).verdict == "right"

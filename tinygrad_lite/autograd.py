@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_lite.modes import ANOMALY, LINES, RECORD, REGION, modes, no_grad, user_line
+from tinygrad_lite.modes import ANOMALY, LINES, REGION, modes, no_grad, user_line
 
 if TYPE_CHECKING:
     from tinygrad_lite.primitive import Primitive

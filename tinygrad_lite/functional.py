@@ -14,10 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.autograd import GradientError, Node, Several, check_unchanged, clock, fit, grad, recall, youngest_first
+from tinygrad_lite.autograd import (
+    GradientError,
+    Node,
+    Several,
+    check_unchanged,
+    clock,
+    fit,
+    grad,
+    recall,
+    youngest_first,
+)
 from tinygrad_lite.modes import RECORD, REGION, enable_grad, modes
 from tinygrad_lite.ops.creation import as_tensor, clone, generator
-from tinygrad_lite.tensor import Array, Tensor, wrap
+from tinygrad_lite.tensor import Tensor, wrap
 
 
 class Trace:
@@ -188,7 +198,7 @@ def hvp(function: Callable, primals: Any, vectors: Any) -> tuple[Any, Any]:
         return gradients
 
     _, product = jvp(gradient, primals, vectors)
-    return seen[0] if product is None or modes.flags & RECORD and seen[0].requires_grad else seen[0].detach(), product
+    return seen[0] if product is None or (modes.flags & RECORD and seen[0].requires_grad) else seen[0].detach(), product
 
 
 def jacobian(function: Callable, primals: Any) -> Any:

@@ -21,7 +21,7 @@ from collections import namedtuple
 from collections.abc import Callable, Sequence
 from functools import wraps
 from operator import itemgetter
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -154,7 +154,7 @@ class Primitive(Generic[P, R]):
         return np.shape(arrays[self.operands.index(name.removesuffix("_shape"))])
 
     def plan(self, mask: int) -> tuple:
-        """Which slots the rules of the operands in `mask` leave unread, which operands they read, whether the result."""
+        """For the operands in `mask`: the slots their rules leave unread, the operands they read, whether a result."""
         rules = [self.joint] if self.joint else [self.rules[k] for k in range(self.arity) if mask >> k & 1]
         read = {s for rule in rules if rule is not None for s in rule.slots}
         self.plans[mask] = plan = (

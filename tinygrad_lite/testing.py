@@ -110,7 +110,7 @@ class _Slope:
 
     def __init__(self, function: Callable, args: Sequence, seed: int) -> None:
         self.function = function
-        self.args = [a if isinstance(a, Tensor) else a for a in args]
+        self.args = list(args)
         self.places = [k for k, a in enumerate(args) if _is_float(a)]
         if not self.places:
             raise TypeError("gradcheck: no argument is a floating-point Tensor or array, so there is no gradient")
@@ -120,9 +120,7 @@ class _Slope:
         self.weights: list[np.ndarray] = []
         self.leaves, total = self.run(self.xs, track=True)
         self.total = total
-        self.magnitude = sum(
-            float(np.abs(w * y.astype(float)).sum()) for w, y in zip(self.weights, self.outputs)
-        )
+        self.magnitude = sum(float(np.abs(w * y.astype(float)).sum()) for w, y in zip(self.weights, self.outputs))
 
     def run(self, xs: Sequence[np.ndarray], track: bool) -> tuple[list[Tensor], Tensor]:
         """s at xs, and the leaves it was computed from."""
@@ -238,8 +236,14 @@ def _cause(analytic: np.ndarray, numeric: np.ndarray, report: Report) -> str:
     factor = float((a * n).sum()) / norm if norm else 0.0
     if factor and same(a, factor * n):
         sizes = sorted({*a.shape, a.size})
-        near = [f"{f} ({m})" for f, m in [(f"{z}", "a size") for z in sizes] if same(a, float(f) * n) or same(a * float(f), n)]
-        return f"every element is {factor:.6g} times too large" + (f"; {near[0]} is in it: mean for sum?" if near else "")
+        near = [
+            f"{f} ({m})"
+            for f, m in [(f"{z}", "a size") for z in sizes]
+            if same(a, float(f) * n) or same(a * float(f), n)
+        ]
+        return f"every element is {factor:.6g} times too large" + (
+            f"; {near[0]} is in it: mean for sum?" if near else ""
+        )
     if a.ndim >= 2 and a.shape[-1] == a.shape[-2] and same(np.swapaxes(a, -1, -2), n):
         return "it is the transpose of the right one"
     for axis in range(a.ndim):
@@ -253,7 +257,9 @@ def _cause(analytic: np.ndarray, numeric: np.ndarray, report: Report) -> str:
     return "a missing term or a wrong axis?"
 
 
-def gradcheck(function: Callable, *args: Any, raise_exception: bool = True, forward: bool = True, seed: int = 0) -> Report:
+def gradcheck(
+    function: Callable, *args: Any, raise_exception: bool = True, forward: bool = True, seed: int = 0
+) -> Report:
     """Check the gradient of `function` at `args` against differences, in every element.
 
     function  takes `args`, returns a Tensor or several; it must be deterministic
@@ -346,7 +352,9 @@ def _delivered(report: Report, raise_exception: bool) -> Report:
     return report
 
 
-def gradgradcheck(function: Callable, *args: Any, raise_exception: bool = True, forward: bool = True, seed: int = 0) -> Report:
+def gradgradcheck(
+    function: Callable, *args: Any, raise_exception: bool = True, forward: bool = True, seed: int = 0
+) -> Report:
     """Check the second order: `gradcheck` of the gradient, as a function of `args` and the upstream gradient.
 
     Arguments and result as in `gradcheck`; the upstream gradients count as further arguments.

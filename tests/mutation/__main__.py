@@ -33,7 +33,6 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 
-import tinygrad_lite as tl
 import tinygrad_lite.kernels
 import tinygrad_lite.ops
 from tests.mutation.equivalent import EQUIVALENT

@@ -111,7 +111,9 @@ def mutants(function: ast.FunctionDef, linear: bool, counting: bool) -> Iterator
     saved = [name for name in arguments if not name.endswith(("shape", "shapes")) and name not in CONFIGURATION]
     saved = saved[1:] if linear else []
     described = {id(n.value) for n in ast.walk(bare) if isinstance(n, ast.Attribute) and n.attr in DESCRIPTION}
-    compared = {id(n) for c in ast.walk(bare) if isinstance(c, (ast.Compare, ast.If, ast.IfExp)) for n in _conditions(c)}
+    compared = {
+        id(n) for c in ast.walk(bare) if isinstance(c, (ast.Compare, ast.If, ast.IfExp)) for n in _conditions(c)
+    }
     for place, node in enumerate(_in_order(bare)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue  # the docstring
@@ -130,6 +132,7 @@ DESCRIPTION = {"shape", "dtype", "ndim", "size"}
 """What an array has in common with its gradient."""
 
 CONFIGURATION = {
-    "axis", "axes", "keepdims", "needs", "indices", "index", "padding", "stride", "dilation", "groups", "shape", "sizes",
+    "axis", "axes", "keepdims", "needs", "indices", "index", "padding", "stride", "dilation", "groups", "shape",
+    "sizes",
     "mode", "position", "kernel_size", "dtype", "eps", "reduction", "sections", "shift", "shifts", "offset",
 }  # fmt: skip

@@ -131,7 +131,11 @@ def check_torch(name: str, call: Call, spec: Spec) -> None:
     def torched(a: Any) -> Any:
         if isinstance(a, np.ndarray):
             return torch.tensor(a)
-        return type(a)(map(torched, a)) if isinstance(a, (list, tuple)) and any(isinstance(b, np.ndarray) for b in a) else a
+        return (
+            type(a)(map(torched, a))
+            if isinstance(a, (list, tuple)) and any(isinstance(b, np.ndarray) for b in a)
+            else a
+        )
 
     args, params = put(ours)
     y = tl.registry[name](*args, **params)
@@ -141,7 +145,9 @@ def check_torch(name: str, call: Call, spec: Spec) -> None:
     ys, zs = ([*t] if isinstance(t, (tuple, list)) else [t] for t in (y, z))
     pairs = []
     for a, b in zip(ys, zs, strict=True):
-        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-9, atol=1e-10, err_msg=f"{name}: {call}")
+        np.testing.assert_allclose(
+            a.detach().numpy(), b.detach().numpy(), rtol=1e-9, atol=1e-10, err_msg=f"{name}: {call}"
+        )
         if a.requires_grad and b.requires_grad:
             pairs.append((a, b, rng.standard_normal(a.shape)))
     if pairs:

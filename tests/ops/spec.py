@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 @dataclass
 class Call:
-    """Arguments of one call. Floating-point arrays (also inside lists) are differentiated, the rest is passed as it is."""
+    """Arguments of one call. Floating-point arrays, in lists too, are differentiated; the rest is passed as it is."""
 
     args: tuple
     params: dict[str, Any] = field(default_factory=dict)
@@ -49,7 +49,11 @@ def floats(low: float = -3.0, high: float = 3.0, gap: tuple[float, float] | None
 
 
 def arrays(
-    shape: Any = None, low: float = -3.0, high: float = 3.0, gap: tuple[float, float] | None = None, unique: bool = False
+    shape: Any = None,
+    low: float = -3.0,
+    high: float = 3.0,
+    gap: tuple[float, float] | None = None,
+    unique: bool = False,
 ) -> st.SearchStrategy[np.ndarray]:
     """float64 arrays, zero-size and 0-d included; `unique` keeps ties away from sorting and maxima."""
     shape = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4) if shape is None else shape

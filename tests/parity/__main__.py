@@ -26,11 +26,14 @@ LEFT_OUT = {"device", "layout", "pin_memory", "memory_format", "out", "non_block
 
 OTHER_NAMES = {
     "mul": "multiply", "sub": "subtract", "pow": "power", "neg": "negative", "true_divide": "divide",
-    "__getitem__": "getitem", "to": "", "unfold": "", "linspace": "", "nn.functional.triplet_margin_with_distance_loss": "", "__radd__": "add", "__rmul__": "multiply",
+    "__getitem__": "getitem", "to": "", "unfold": "", "linspace": "",
+    "nn.functional.triplet_margin_with_distance_loss": "",
+    "__radd__": "add", "__rmul__": "multiply",
     "new_zeros": "", "new_ones": "", "new_full": "", "new_empty": "", "view_as": "", "expand_as": "", "reshape_as": "",
     "clamp_min": "", "clamp_max": "", "polar": "", "complex": "", "T_": "", "empty": "", "empty_like": "",
     "randn_like": "", "rand_like": "", "bernoulli": "", "normal": "", "dropout": "", "alpha_dropout": "",
-    "nn.functional.dropout": "", "nn.functional.dropout2d": "", "nn.functional.dropout3d": "", "randn": "", "randint": "",
+    "nn.functional.dropout": "", "nn.functional.dropout2d": "", "nn.functional.dropout3d": "",
+    "randn": "", "randint": "",
     "nn.functional.alpha_dropout": "", "nn.functional.feature_alpha_dropout": "", "uniform": "", "empty_strided": "",
     "multinomial": "", "linalg.inv_ex": "", "linalg.cholesky_ex": "", "item": "", "equal": "", "allclose": "",
 }  # fmt: skip
@@ -118,7 +121,11 @@ def compare(call_ours: Callable, call_theirs: Callable, args: tuple, params: dic
         close("values", a, b)
     rng = np.random.default_rng(0)
     xs, zs = list(leaves((our_args, our_params), tl.Tensor)), list(leaves((args, params), torch.Tensor))
-    pairs = [(a, b, rng.standard_normal(b.shape)) for a, b in zip(got, theirs) if isinstance(b, torch.Tensor) and b.requires_grad]
+    pairs = [
+        (a, b, rng.standard_normal(b.shape))
+        for a, b in zip(got, theirs)
+        if isinstance(b, torch.Tensor) and b.requires_grad
+    ]
     if not pairs or not xs:
         return
     second = True
@@ -135,7 +142,11 @@ def compare(call_ours: Callable, call_theirs: Callable, args: tuple, params: dic
         close("gradient", filled(g, x), filled(h, x))
     deep = [(g, h, rng.standard_normal(h.shape)) for g, h in zip(gs, hs) if h is not None and h.requires_grad]
     try:
-        h2 = torch.autograd.grad([h for _, h, _ in deep], zs, [torch.tensor(w) for *_, w in deep], allow_unused=True) if deep else []
+        h2 = (
+            torch.autograd.grad([h for _, h, _ in deep], zs, [torch.tensor(w) for *_, w in deep], allow_unused=True)
+            if deep
+            else []
+        )
     except (RuntimeError, NotImplementedError):
         second = False  # PyTorch has no second order here
     if second and deep:
@@ -171,7 +182,10 @@ def run(op: Any, verbose: bool) -> tuple[int, int]:
             if verbose and shown < 8:
                 shown += 1
                 described = [tuple(a.shape) if isinstance(a, torch.Tensor) else a for a in args]
-                print(f"    {described} {sample.kwargs}\n      {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+                print(
+                    f"    {described} {sample.kwargs}\n"
+                    f"      {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+                )
     return good, total
 
 

@@ -157,23 +157,23 @@ def dots(
 
 
 @intrinsic
-def copy(typing: Any, to: Any, i: Any, source: Any, j: Any, step: Any, n: Any) -> Any:
-    """to[i + k] = source[j + step * k] for k below n, without the checks of indexing; in short vectors if step is 1."""
+def copy(typing: Any, to: Any, i: Any, apart: Any, source: Any, j: Any, step: Any, n: Any) -> Any:
+    """to[i + apart * k] = source[j + step * k] for k below n, without the checks of indexing; in vectors if it can be."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         emit = Emit(context, builder, to.dtype, 32)
-        there, here = (emit.data(signature.args[k], args[k]) for k in (0, 2))
-        i, j, step, n = args[1], args[3], args[4], args[5]
-        one = builder.icmp_signed("==", step, INT(1))
+        there, here = (emit.data(signature.args[k], args[k]) for k in (0, 3))
+        _, i, apart, _, j, step, n = args
+        one = builder.icmp_signed("==", builder.mul(apart, step), INT(1))
         whole = builder.select(one, builder.and_(n, INT(-emit.lanes)), INT(0))
         with cgutils.for_range_slice(builder, INT(0), whole, INT(emit.lanes), INT) as (k, _):
             emit.store(emit.load(here, builder.add(j, k)), there, builder.add(i, k))
         with cgutils.for_range_slice(builder, whole, n, INT(1), INT) as (k, _):
             value = builder.load(builder.gep(here, [builder.add(j, builder.mul(step, k))]))
-            builder.store(value, builder.gep(there, [builder.add(i, k)]))
+            builder.store(value, builder.gep(there, [builder.add(i, builder.mul(apart, k))]))
         return context.get_dummy_value()
 
-    return types.void(to, i, source, j, step, n), generate
+    return types.void(to, i, apart, source, j, step, n), generate
 
 
 @intrinsic
@@ -223,7 +223,7 @@ def pack(x, size, image, images, first, last, stride, padding, phases, span, pit
                     for v in range(first_h, last_h):
                         row = (d * size[2] + stride[1] * v + h0) * size[3] + w0
                         to = o + ((b * pitch[0] + u) * pitch[1] + v) * pitch[2]
-                        copy(out, to + first_w, x, row + stride[2] * first_w, stride[2], last_w - first_w)
+                        copy(out, to + first_w, 1, x, row + stride[2] * first_w, stride[2], last_w - first_w)
             o += plane
 
 
@@ -241,11 +241,7 @@ def unpack(packed, p, step, x, size, image, images, first, last, stride, padding
                 for v in range(first_h, last_h):
                     row = (d * size[2] + stride[1] * v + h0) * size[3] + w0
                     at = p + ((b * pitch[0] + u) * pitch[1] + v) * pitch[2]
-                    if stride[2] == 1:
-                        copy(x, row + first_w, packed, at + first_w, 1, last_w - first_w)
-                    else:
-                        for k in range(first_w, last_w):
-                            x[row + stride[2] * k] = packed[at + k]
+                    copy(x, row + stride[2] * first_w, stride[2], packed, at + first_w, 1, last_w - first_w)
         p += step
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import DEFAULT_DTYPE, Array, Tensor, to_array, wrap
 
-
 __all__ = [
     "arange",
     "as_tensor",
@@ -71,9 +70,9 @@ def generator() -> np.random.Generator:
 
 def _sizes(sizes: tuple) -> tuple[int, ...]:
     """Both zeros(2, 3) and zeros((2, 3))."""
-    if len(sizes) == 1 and not np.isscalar(sizes[0]) and np.ndim(sizes[0]):
-        sizes = tuple(sizes[0])
-    elif len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
+    if (len(sizes) == 1 and not np.isscalar(sizes[0]) and np.ndim(sizes[0])) or (
+        len(sizes) == 1 and isinstance(sizes[0], (tuple, list))
+    ):
         sizes = tuple(sizes[0])
     return tuple(int(n) for n in sizes)
 

@@ -7,6 +7,7 @@ that is not in the table raises a TypeError, for turning the Tensor into an arra
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +41,8 @@ REDUCTIONS: dict[np.ufunc, str] = {
 }  # fmt: skip
 
 SAME_ARGUMENTS: dict[Callable, str] = {
-    np.max: "amax", np.amax: "amax", np.min: "amin", np.amin: "amin", np.argmax: "argmax", np.argmin: "argmin", np.all: "all", np.any: "any",
+    np.max: "amax", np.amax: "amax", np.min: "amin", np.amin: "amin", np.argmax: "argmax", np.argmin: "argmin",
+    np.all: "all", np.any: "any",
     np.ravel: "ravel", np.fliplr: "fliplr", np.flipud: "flipud", np.rot90: "rot90",
     np.broadcast_arrays: "broadcast_tensors", np.diff: "diff", np.nansum: "nansum", np.nanmean: "nanmean",
     np.count_nonzero: "count_nonzero", np.sinc: "sinc",
@@ -236,7 +238,7 @@ def _split(ary, indices_or_sections, axis=0):
         sizes = [each + (k < extra) for k in range(indices_or_sections)]
     else:
         edges = [0, *indices_or_sections, n]
-        sizes = [b - a for a, b in zip(edges, edges[1:])]
+        sizes = [b - a for a, b in itertools.pairwise(edges)]
     return list(tl.split(ary, sizes, axis))
 
 
