@@ -24,7 +24,8 @@ from tinygrad_lite.kernels.direct import BYTES, CHANNELS, COLUMNS, ROWS, VECTORS
 from tinygrad_lite.kernels.twins import Sizes
 
 FLATS = 1024  # positions that a block of small images should have
-ELEMENTS = 1 << 16  # packed numbers that a block should not exceed: they stay in the second-level cache
+SMALL = 1 << 16  # packed numbers that a block of images should not exceed: they stay in the second-level cache
+LARGE = 1 << 17  # and that one image should not exceed; a larger one is cut into bands of rows
 
 Three = tuple[int, int, int]
 NO_BIAS = {dtype: np.zeros(0, dtype) for dtype in FLOATS}
@@ -34,8 +35,8 @@ ONE, NONE = (1, 1, 1), (0, 0, 0)  # a stride and a padding that change nothing
 class Plan(NamedTuple):
     """Where everything lies; see direct.py for the words."""
 
-    numbers: tuple[int, int, int, int, int, int]  # reds, outs, block, plane, step, advance
-    sizes: tuple[tuple[int, ...], ...]  # of x and y with their channels, enter, before, leave, after, span, pitch
+    numbers: tuple[int, ...]  # reds, outs, block, bands, plane, step, advance
+    sizes: tuple[tuple[int, ...], ...]  # of x and y with channels, enter, before, leave, after, span, results, pitch
     phases: np.ndarray
     offset: np.ndarray
     columns: np.ndarray  # offset, filled up to whole tiles
@@ -70,31 +71,42 @@ def pitches(
 
 
 class Layout:
-    """How packed planes and results lie in the workspace."""
+    """How packed planes and results lie in the workspace: several small images, or a band of rows of a large one."""
 
     def __init__(
-        self, count: int, reds: int, phases: int, outs: int, pitch: Three, reach: Three, itemsize: int
-    ) -> None:
+        self, count: int, reds: int, outs: int, spatial: Three, results: Three, reach: Three, enter: Three, before: Three,
+        phases: list[list[int]], itemsize: int,
+    ) -> None:  # fmt: skip
+        self.reds, self.outs, self.phases = reds, outs, list(product(*phases))
+        planes = reds * len(self.phases)
+        span = tuple(n + r for n, r in zip(results, reach))
+        pitch = pitches(span, results, spatial, enter, before, phases)
+        rows = max(4, LARGE // (planes * pitch[0] * pitch[2]))
+        self.bands = -(-results[1] // rows)
+        if self.bands > 1:
+            results = (results[0], -(-results[1] // self.bands), results[2])
+            span = (span[0], results[1] + reach[1], span[2])
+            pitch = (pitch[0], span[1], pitch[2])
         each = prod(pitch)
-        self.reds, self.outs = reds, outs
-        self.rows = (pitch[1] * pitch[2], pitch[2], 1)
-        self.block = max(1, min(count, FLATS // each, ELEMENTS // (reds * phases * each)))
+        self.shapes = span, results, pitch
+        self.steps = (pitch[1] * pitch[2], pitch[2], 1)
+        self.block = max(1, min(count, FLATS // each, SMALL // (planes * each))) if self.bands == 1 else 1
         self.advance = VECTORS * BYTES // itemsize
         self.step = -(-(self.block * each + self.advance) // 16) * 16
         self.plane = -(-(self.step + self.at(reach)) // 16) * 16
-        self.space = reds * phases * self.plane + (-(-outs // CHANNELS) * CHANNELS + ROWS) * self.step
-        self.flats = count * each
+        self.space = planes * self.plane + (-(-outs // CHANNELS) * CHANNELS + ROWS) * self.step
+        self.flats = count * self.bands * each
 
     def at(self, place: Sequence[int]) -> int:
         """Where in its plane a place lies."""
-        return sum(a * b for a, b in zip(place, self.rows))
+        return sum(a * b for a, b in zip(place, self.steps))
 
     def fields(self, offset: list[int]) -> dict[str, Any]:
         """What a Plan holds of this."""
         columns = np.zeros(-(-len(offset) // COLUMNS) * COLUMNS, np.int64)
         columns[: len(offset)] = offset
         return {
-            "numbers": (self.reds, self.outs, self.block, self.plane, self.step, self.advance),
+            "numbers": (self.reds, self.outs, self.block, self.bands, self.plane, self.step, self.advance),
             "space": self.space,
             "offset": np.array(offset),
             "columns": columns,
@@ -114,10 +126,8 @@ def forward_plan(
     stride, padding, dilation = three(stride, 1), three(padding, 0), three(dilation, 1)
     phases = [sorted({k * d % s for k in range(n)}) for n, d, s in zip(kernel, dilation, stride)]
     reach = tuple((n - 1) * d // s for n, d, s in zip(kernel, dilation, stride))
-    span = tuple(n + r for n, r in zip(size, reach))
-    pitch = pitches(span, size, spatial, stride, padding, phases)
-    places = list(product(*phases))
-    lies = Layout(count, reds, len(places), outs, pitch, reach, itemsize)
+    lies = Layout(count, reds, outs, spatial, size, reach, stride, padding, phases, itemsize)
+    places = lies.phases
     moves = [[k * d for k, d in zip(tap, dilation)] for tap in product(*map(range, kernel))]
     taps = [
         places.index(tuple(m % s for m, s in zip(move, stride))) * lies.plane
@@ -126,7 +136,7 @@ def forward_plan(
     ]
     offset = [red * len(places) * lies.plane + tap for red in range(reds) for tap in taps]
     return Plan(
-        sizes=((groups * reds, *spatial), (groups * outs, *size), stride, padding, ONE, NONE, span, pitch),
+        sizes=((groups * reds, *spatial), (groups * outs, *size), stride, padding, ONE, NONE, *lies.shapes),
         phases=np.array(places),
         sets=np.array([[0, len(offset), 0, 0, 0]]),
         taps=np.arange(len(taps)),
@@ -149,11 +159,9 @@ def input_plan(
     reach = tuple((n - 1) * d // s for n, d, s in zip(kernel, dilation, stride))
     first = [p // s for p, s in zip(padding, stride)]
     results = tuple((n - 1 + p) // s - a + 1 for n, p, s, a in zip(size, padding, stride, first))
-    span = tuple(n + r for n, r in zip(results, reach))
     before = tuple(r - a for r, a in zip(reach, first))
     after = tuple(p - s * a for p, s, a in zip(padding, stride, first))
-    pitch = pitches(span, results, places, ONE, before, [[0], [0], [0]])
-    lies = Layout(count, reds, 1, outs, pitch, reach, itemsize)
+    lies = Layout(count, reds, outs, places, results, reach, ONE, before, [[0], [0], [0]], itemsize)
     found: dict[tuple, list] = {phase: [] for phase in product(*map(range, stride))}
     for k, tap in enumerate(product(*map(range, kernel))):
         moves = [i * d for i, d in zip(tap, dilation)]
@@ -166,7 +174,7 @@ def input_plan(
         taps += [k for k, _ in pairs]
         offset += [red * lies.plane + at for red in range(reds) for _, at in pairs]
     return Plan(
-        sizes=((groups * reds, *places), (groups * outs, *size), ONE, before, stride, after, span, pitch),
+        sizes=((groups * reds, *places), (groups * outs, *size), ONE, before, stride, after, *lies.shapes),
         phases=np.zeros((1, 3), np.int64),
         sets=np.array(sets),
         taps=np.array(taps),
@@ -200,7 +208,7 @@ def run(plan: Plan, x: np.ndarray, y: np.ndarray, w: np.ndarray, bias: np.ndarra
             plan.sets, workspace(plan.space, packed.dtype),
         )  # fmt: skip
 
-    spread(task, len(x), groups * plan.operations)
+    spread(task, len(x) * plan.numbers[3], groups * plan.operations)
 
 
 def convolve(
@@ -247,7 +255,7 @@ def convolve_weight(
         )  # fmt: skip
         parts[start] = part
 
-    spread(task, len(x), groups * plan.operations)
+    spread(task, len(x) * plan.numbers[3], groups * plan.operations)
     total = reduce(np.add, (parts[start] for start in sorted(parts)))  # in order, to be the same every time
     return np.ascontiguousarray(total[:, :outs, : len(plan.offset)]).reshape(shape)
 

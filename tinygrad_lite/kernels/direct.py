@@ -158,7 +158,7 @@ def dots(
 
 @intrinsic
 def copy(typing: Any, to: Any, i: Any, apart: Any, source: Any, j: Any, step: Any, n: Any) -> Any:
-    """to[i + apart * k] = source[j + step * k] for k below n, without the checks of indexing; in vectors if it can be."""
+    """to[i + apart * k] = source[j + step * k] for k below n, unchecked; in vectors where both steps are 1"""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         emit = Emit(context, builder, to.dtype, 32)
@@ -282,22 +282,25 @@ def correlate(out, o, step, packed, offset, first, last, w, i, outs, count, adva
 def convolve_images(x, y, w, bias, start, stop, groups, plan, sizes, phases, offset, sets, space):
     """Pack each block of images, correlate it with each set of taps, and copy the results to their phase of y.
 
-    x, y and w are flat. plan: whole numbers, as convolution.py names them. sizes: those on three axes, of x and y
-    with their channels. sets (n, 5): from where to where in `offset` a set of taps goes, and the phase of its
-    results. bias: one number a channel of y, or none. space: for the packed planes, and the results `step` apart.
+    x, y and w are flat. start, stop: which images; or, where an image is cut into bands of rows, which bands of
+    all. plan: whole numbers, and sizes: those on three axes, as convolution.py names them. sets (n, 5): from where
+    to where in `offset` a set of taps goes, and the phase of its results. bias: one number a channel of y, or none.
+    space: for the packed planes, and the results, `step` apart.
     """
-    reds, outs, block, plane, step, advance = plan
-    x_size, y_size, enter, before, leave, after, span, pitch = sizes
+    reds, outs, block, bands, plane, step, advance = plan
+    x_size, y_size, enter, before, leave, after, span, results, pitch = sizes
     first = reds * len(phases) * plane
     tiles = -(-outs // CHANNELS) * CHANNELS
     origin, zero = np.int64(0), x.dtype.type(0)  # a plain 0 would be compiled as a kind of its own
-    for image in range(start, stop, block):
-        images = min(block, stop - image)
+    for item in range(start, stop, block):
+        image, top, images = item // bands, item % bands * results[1], min(block, stop - item)
+        above = (before[0], before[1] - top * enter[1], before[2])
+        below = (after[0], after[1] - top * leave[1], after[2])
         count = images * pitch[0] * pitch[1] * pitch[2]
         weights = origin
         for group in range(groups):
             a, b = group * reds, group * outs
-            pack(x, x_size, image, images, a, a + reds, enter, before, phases, span, pitch, space, origin, plane)
+            pack(x, x_size, image, images, a, a + reds, enter, above, phases, span, pitch, space, origin, plane)
             for s in range(len(sets)):
                 for k in range(tiles):
                     fill(space, first + k * step, step, bias[b + k] if k < outs and len(bias) else zero)
@@ -306,24 +309,25 @@ def convolve_images(x, y, w, bias, start, stop, groups, plan, sizes, phases, off
                     correlate(space, first, step, space, offset, r, end, w, weights, outs, count, advance)
                 weights += tiles * (end - r)
                 phase = (sets[s, 2], sets[s, 3], sets[s, 4])
-                unpack(space, first, step, y, y_size, image, images, b, b + outs, leave, after, phase, span, pitch)
+                unpack(space, first, step, y, y_size, image, images, b, b + outs, leave, below, phase, results, pitch)
 
 
 @compiled
 def correlate_weight(x, g, out, start, stop, groups, plan, sizes, phases, offset, space, lanes):
     """out[group, o, r] += sum over images and q of g[o, q] * packed[offset[r] + q]; out is padded to whole tiles."""
-    reds, outs, block, plane, step, _ = plan
-    x_size, g_size, enter, before, _, _, span, pitch = sizes
+    reds, outs, block, bands, plane, step, _ = plan
+    x_size, g_size, enter, before, one, _, span, results, pitch = sizes
     first = reds * len(phases) * plane
     size = -(-outs // ROWS) * ROWS * len(offset)
-    origin, whole, one, none = np.int64(0), phases[:1] * 0, (1, 1, 1), (0, 0, 0)
-    for image in range(start, stop, block):
-        images = min(block, stop - image)
+    origin, whole = np.int64(0), phases[:1] * 0
+    for item in range(start, stop, block):
+        image, top, images = item // bands, item % bands * results[1], min(block, stop - item)
+        above, below = (before[0], before[1] - top * enter[1], before[2]), (origin, -top, origin)
         count = images * pitch[0] * pitch[1] * pitch[2]
         for group in range(groups):
             a, b = group * reds, group * outs
-            pack(x, x_size, image, images, a, a + reds, enter, before, phases, span, pitch, space, origin, plane)
-            pack(g, g_size, image, images, b, b + outs, one, none, whole, span, pitch, space, first, step)
+            pack(x, x_size, image, images, a, a + reds, enter, above, phases, span, pitch, space, origin, plane)
+            pack(g, g_size, image, images, b, b + outs, one, below, whole, results, pitch, space, first, step)
             for q in range(0, count, CHUNK):
                 n = min(CHUNK, -(-(count - q) // lanes) * lanes)
                 for o in range(0, outs, ROWS):
