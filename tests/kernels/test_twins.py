@@ -93,6 +93,22 @@ def test_convolve_weight_is_its_twin(given_):
     same("convolve_weight", given_["y"], given_["x"], *given_["rest"], given_["w"].shape[2:])
 
 
+@often
+@given(convolutions())
+def test_images_cut_into_bands_are_their_twins(given_):
+    convolution = importlib.import_module("tinygrad_lite.kernels.convolution")
+    x, w, y, rest = (given_[k] for k in ("x", "w", "y", "rest"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convolution, "LARGE", 64)
+        for plan in (convolution.forward_plan, convolution.input_plan):
+            plan.cache_clear()
+        same("convolve", x, w, given_["bias"], *rest, y.shape[2:])
+        same("convolve_input", y, w, *rest, x.shape[2:])
+        same("convolve_weight", y, x, *rest, w.shape[2:])
+        for plan in (convolution.forward_plan, convolution.input_plan):
+            plan.cache_clear()
+
+
 @settings(max_examples=20, deadline=None)
 @given(convolutions())
 def test_the_three_convolutions_are_derivatives_of_one_sum(given_):
@@ -114,6 +130,8 @@ def test_the_three_convolutions_are_derivatives_of_one_sum(given_):
         (2, 24, 24, (17, 19), (5, 5), (2, 2), (2, 2), 24),  # depthwise
         (150, 1, 3, (8, 8), (3, 3), (1, 1), (1, 1), 1),
         (4, 12, 40, (9, 9), (1, 1), (1, 1), (0, 0), 4),
+        (2, 16, 9, (101, 90), (3, 3), (1, 1), (1, 1), 1),  # bands of rows
+        (1, 16, 9, (203, 90), (5, 3), (3, 2), (2, 0), 2),
     ],
 )
 def test_larger_convolutions_are_their_twins(n, c, o, size, kernel, stride, padding, groups):

@@ -94,8 +94,8 @@ def _in_order(tree: ast.AST) -> Iterator[ast.AST]:
         yield from _in_order(child)
 
 
-def mutants(function: ast.FunctionDef, linear: bool, counting: bool) -> Iterator[tuple[str, int, ast.FunctionDef]]:
-    """All changed versions of a function: (kind of bug, line, tree).
+def mutants(function: ast.FunctionDef, linear: bool, counting: bool) -> Iterator[tuple[str, int, str, ast.FunctionDef]]:
+    """All changed versions of a function: (kind of bug, line, what stands there now, tree).
 
     linear: it returns gradients (a rule). counting: its integers are places, where off by one is a bug.
     A rule that returns zeros has no wrong sign or scale.
@@ -125,7 +125,7 @@ def mutants(function: ast.FunctionDef, linear: bool, counting: bool) -> Iterator
             if (kind == "off by one" and not counting) or (kind != "wrong comparison" and id(node) in compared):
                 continue
             tree = _Replace(place, new).visit(copy.deepcopy(bare))
-            yield kind, getattr(node, "lineno", function.lineno), ast.fix_missing_locations(tree)
+            yield kind, getattr(node, "lineno", function.lineno), ast.unparse(new), ast.fix_missing_locations(tree)
 
 
 DESCRIPTION = {"shape", "dtype", "ndim", "size"}

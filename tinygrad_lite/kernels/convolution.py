@@ -74,8 +74,8 @@ class Layout:
     """How packed planes and results lie in the workspace: several small images, or a band of rows of a large one."""
 
     def __init__(
-        self, count: int, reds: int, outs: int, spatial: Three, results: Three, reach: Three, enter: Three, before: Three,
-        phases: list[list[int]], itemsize: int,
+        self, count: int, reds: int, outs: int, spatial: Three, results: Three, reach: Three, enter: Three,
+        before: Three, phases: list[list[int]], itemsize: int,
     ) -> None:  # fmt: skip
         self.reds, self.outs, self.phases = reds, outs, list(product(*phases))
         planes = reds * len(self.phases)

@@ -201,7 +201,9 @@ def track(name: str, running: Array | None, value: np.ndarray, momentum: float) 
     """running = (1 - momentum) running + momentum value, in place and outside of the graph."""
     if running is not None:
         if not isinstance(running, (Tensor, np.ndarray)) or running.dtype.kind != "f":
-            raise TypeError(f"{name}: running statistics are updated in place, so give floating-point arrays or Tensors")
+            raise TypeError(
+                f"{name}: running statistics are updated in place, so give floating-point arrays or Tensors"
+            )
         array = running._writable(name) if isinstance(running, Tensor) else running
         array += (momentum * (value - array)).astype(array.dtype, copy=False)
 
