@@ -209,3 +209,10 @@ ERRORS = [
 def test_errors_name_the_operation_and_what_it_was_given(call, kind, text):
     with pytest.raises(kind, match=f"^{text}"):
         call()
+
+
+def test_the_gradient_of_a_roll_along_several_axes_rolls_back():
+    x = tl.tensor(np.arange(12.0).reshape(3, 4), requires_grad=True)
+    weights = np.arange(12.0).reshape(3, 4) ** 2
+    (tl.roll(x, (1, -1), (0, 1)) * weights).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), np.roll(weights, (-1, 1), (0, 1)))
