@@ -65,7 +65,7 @@ class _BatchNorm(Module):
                 f"C = {self.num_features}, got {input.shape}"
             )
         mean, var, momentum = self.running_mean, self.running_var, self.momentum
-        if self.training and self.num_batches_tracked is not None:
+        if self.training and self.num_batches_tracked is not None and not tl.is_replay():
             with tl.no_grad():
                 count = self.num_batches_tracked._writable("batch_norm")
                 count += 1

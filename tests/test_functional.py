@@ -175,6 +175,13 @@ def test_checkpoint_notices_that_an_input_was_changed():
         y.sum().backward()
 
 
+def test_checkpoint_updates_running_statistics_once():
+    mean, var = tl.zeros(3), tl.ones(3)
+    x = tl.tensor(np.arange(12.0).reshape(4, 3), requires_grad=True)
+    tl.checkpoint(lambda x: tl.batch_norm(x, mean, var, training=True, momentum=0.5), x).sum().backward()
+    np.testing.assert_allclose(mean.numpy(), [2.25, 2.75, 3.25])
+
+
 def test_checkpoints_nest():
     x = tl.tensor(X, requires_grad=True)
     tl.checkpoint(lambda x: tl.sin(tl.checkpoint(deep, x)), x).sum().backward()

@@ -88,6 +88,10 @@ def test_a_kink_close_to_the_point_is_stepped_around():
     assert verdict(tl.relu, np.array([1e-6, -1e-6])) == "right"
 
 
+def test_a_function_that_takes_derivatives_itself_is_checked():
+    assert verdict(lambda x: tl.vjp(tl.sin, x, tl.ones(2, 3))[1], X) == "right"
+
+
 def test_values_under_stop_gradient_are_held():
     assert verdict(lambda x: x * tl.stop_gradient(x), X) == "held constant"
     assert verdict(lambda x: (x - x.mean().detach()) * 2, X) == "held constant"

@@ -5,7 +5,15 @@ from typing import Any as _Any
 
 from tinygrad_lite import autograd
 from tinygrad_lite.autograd import AnomalyError, GradientError, backward, grad
-from tinygrad_lite.modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad, record_lines, set_grad_enabled
+from tinygrad_lite.modes import (
+    detect_anomaly,
+    enable_grad,
+    is_grad_enabled,
+    is_replay,
+    no_grad,
+    record_lines,
+    set_grad_enabled,
+)
 from tinygrad_lite.tensor import Array, Arrays, Tensor
 from tinygrad_lite.primitive import composed, primitive, registry
 from tinygrad_lite import ops

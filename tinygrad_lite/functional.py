@@ -25,7 +25,7 @@ from tinygrad_lite.autograd import (
     recall,
     youngest_first,
 )
-from tinygrad_lite.modes import RECORD, REGION, enable_grad, modes
+from tinygrad_lite.modes import RECORD, REGION, REPLAY, enable_grad, modes
 from tinygrad_lite.ops.creation import as_tensor, clone, generator
 from tinygrad_lite.tensor import Tensor, wrap
 
@@ -43,7 +43,7 @@ class Trace:
         with enable_grad():
             # The clone of an input with a history stays in that history: so derivatives nest.
             self.inputs = [
-                clone(x) if x.requires_grad and recorded else x.detach().clone().requires_grad_() for x in given
+                clone(x) if x.requires_grad and recorded else Tensor(x._array, requires_grad=True) for x in given
             ]
             outputs = function(*self.inputs)
         self.single_out = isinstance(outputs, Tensor)
@@ -72,7 +72,7 @@ class Trace:
         """What to hand out: zeros for None; without the graph, unless a derivative may be taken of it."""
         full = [wrap(np.zeros(x.shape, x.dtype)) if t is None else t for t, x in zip(tensors, likes)]
         if not self.nested:
-            full = [t.detach() for t in full]
+            full = [wrap(t._array) for t in full]
         return full[0] if single else tuple(full)
 
     def pull(self, cotangents: Sequence[Tensor | None], create_graph: bool) -> list[Tensor | None]:
@@ -289,7 +289,7 @@ class Region:
             now = generator().bit_generator.state
             generator().bit_generator.state = self.random
             before = modes.flags, modes.region
-            modes.flags, modes.region = modes.flags | RECORD | REGION, found
+            modes.flags, modes.region = modes.flags | RECORD | REGION | REPLAY, found
             try:
                 self.function(*[_same_kind(a) for a in self.args], **self.params)
             finally:
@@ -329,7 +329,8 @@ def _same_kind(a: Any) -> Any:
     """A Tensor with the same values and the same wish for a gradient, but no history."""
     if not isinstance(a, Tensor):
         return a
-    t = a.detach()
+    t = wrap(a._array)
+    t._share_memory_with(a)
     t._requires_grad = a._requires_grad
     return t
 

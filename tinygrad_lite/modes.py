@@ -8,7 +8,7 @@ from contextlib import ContextDecorator
 from pathlib import Path
 from typing import Any
 
-RECORD, ANOMALY, LINES, REGION, FREEZE = 1, 2, 4, 8, 16
+RECORD, ANOMALY, LINES, REGION, FREEZE, REPLAY = 1, 2, 4, 8, 16, 32
 
 
 class Modes(threading.local):
@@ -91,6 +91,11 @@ class record_lines(_Switch):
     """
 
     flag = LINES
+
+
+def is_replay() -> bool:
+    """Whether a checkpoint is computing something a second time: running statistics have been updated already."""
+    return bool(modes.flags & REPLAY)
 
 
 def is_grad_enabled() -> bool:

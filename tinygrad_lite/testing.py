@@ -195,6 +195,7 @@ def _judge(s: _Slope, k: int, index: tuple, analytic: float, biggest: float, fre
     """The verdict on one element. Smaller steps are tried where a kink or the end of the domain lies in the larger."""
     size = abs(float(s.xs[k][index]))
     eps = float(np.finfo(s.xs[k].dtype).eps)
+    before = None
     for scale in (1.0, 1 / 16, 1 / 256, *((size,) if 0 < size < 1 / 256 else ())):
         d = _difference(s, k, index, scale, freeze)
         rounding = d.noise + ROUNDINGS * eps * max(abs(analytic), biggest)
@@ -206,6 +207,8 @@ def _judge(s: _Slope, k: int, index: tuple, analytic: float, biggest: float, fre
             continue
         low, high = sorted((d.left, d.right))
         wild = d.truncation > d.noise + 0.1 * max(abs(d.left), abs(d.right))
+        wild = wild or (before is not None and abs(d.value - before) > d.noise + 0.1 * abs(d.value))
+        before = d.value
         kink = not wild and d.bend > 0.75 and high - low > 8 * rounding
         if kink and low - d.noise <= analytic <= high + d.noise:
             report.verdict, report.cause = "kink", "the function has no single slope here; this one lies between"

@@ -48,9 +48,7 @@ def transposed_convolutions(draw: Any, rank: int) -> Call:
     lead = draw(st.sampled_from([(2,), (1,), ()]))
     kernel = tuple(draw(st.integers(1, 3)) for _ in range(rank))
     stride, dilation = per_axis(draw, rank, 1, 3), per_axis(draw, rank, 1, 2)
-    extra = tuple(
-        draw(st.integers(0, max(s, d) - 1)) for s, d in zip(each(stride, rank), each(dilation, rank))
-    )
+    extra = tuple(draw(st.integers(0, max(s, d) - 1)) for s, d in zip(each(stride, rank), each(dilation, rank)))
     spatial = tuple(draw(st.integers(1, 3)) for _ in range(rank))
     room = [
         ((n - 1) * s + d * (k - 1) + e) // 2

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.ops.cases_products import batch_shapes, torched
 from tests.ops.spec import SPECS, Call, Spec, arrays
 
-length = st.integers(0, 3)
-stacks = st.sampled_from([(), (), (2,), (0,), (1, 2)])
+length = st.sampled_from([2, 3, 1, 0])
+stacks = st.sampled_from([(), (), (), (2,), (1, 2), (0,)])
+shapes = st.sampled_from([(2, 3), (3, 2), (3, 3), (2, 2), (1, 3), (3, 1), (0, 2), (2, 0)])
 
 
 @st.composite
@@ -30,14 +31,14 @@ def near_diagonal(draw: Any, n: int, m: int, lead: Any = None, unique: bool = Fa
 
 
 @st.composite
-def squares(draw: Any, smallest: int = 0, **params: Any) -> Call:
-    n = draw(st.integers(smallest, 3))
+def squares(draw: Any, **params: Any) -> Call:
+    n = draw(length)
     return Call((draw(near_diagonal(n, n)),), {k: draw(s) for k, s in params.items()})
 
 
 @st.composite
-def rectangles(draw: Any, smallest: int = 0, **params: Any) -> Call:
-    n, m = draw(st.integers(smallest, 3)), draw(st.integers(smallest, 3))
+def rectangles(draw: Any, **params: Any) -> Call:
+    n, m = draw(shapes)
     return Call((draw(near_diagonal(n, m)),), {k: draw(s) for k, s in params.items()})
 
 
@@ -84,13 +85,13 @@ def powers(draw: Any) -> Call:
 @st.composite
 def svds(draw: Any) -> Call:
     """Without the columns that nothing determines: full matrices where they are square."""
-    n, m = draw(length), draw(length)
+    n, m = draw(shapes)
     return Call((draw(near_diagonal(n, m)),), {"full_matrices": n == m and draw(st.booleans())})
 
 
 @st.composite
 def qrs(draw: Any) -> Call:
-    n, m = draw(st.sampled_from([(2, 3), (3, 2), (3, 3), (1, 3), (3, 1), (2, 2), (0, 2), (2, 0)]))
+    n, m = draw(shapes)
     return Call((draw(near_diagonal(n, m)),), {"mode": draw(st.sampled_from(["reduced", "complete"][: 1 + (n <= m)]))})
 
 

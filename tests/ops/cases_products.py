@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.ops.spec import SPECS, Call, Spec, arrays
 
-length = st.integers(0, 3)
+length = st.sampled_from([2, 3, 1, 0])
 scale = st.sampled_from([1, 0, 2.5, -1])
 
 
@@ -35,9 +35,9 @@ def sums(draw: Any, out: str, *shapes: str) -> Call:
 
 
 @st.composite
-def batch_shapes(draw: Any, most: int = 2) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def batch_shapes(draw: Any, least: int = 0, most: int = 2) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Two shapes of leading axes that broadcast."""
-    full = draw(st.lists(length, max_size=most))
+    full = draw(st.lists(length, min_size=least, max_size=most))
     return tuple(  # type: ignore[return-value]
         tuple(draw(st.sampled_from([n, 1])) for n in full[draw(st.integers(0, len(full))) :]) for _ in range(2)
     )
@@ -47,10 +47,11 @@ def batch_shapes(draw: Any, most: int = 2) -> tuple[tuple[int, ...], tuple[int, 
 def matmuls(draw: Any) -> Call:
     """Vectors, matrices and stacks of them, which broadcast."""
     n, k, m = draw(length), draw(length), draw(length)
-    a, b = draw(batch_shapes())
-    x = draw(st.sampled_from([(k,), (*a, n, k)]))
-    y = draw(st.sampled_from([(k,), (k, m), (*b, k, m)]))
-    return Call((draw(arrays(x)), draw(arrays(y))))
+    a, b = draw(batch_shapes(least=1))
+    left = {"vector": (k,), "matrix": (n, k), "stack": (*a, n, k)}
+    right = {"vector": (k,), "matrix": (k, m), "stack": (*b, k, m)}
+    x, y = draw(st.sampled_from([(x, y) for x in left for y in right][::-1]))
+    return Call((draw(arrays(left[x])), draw(arrays(right[y]))))
 
 
 @st.composite
@@ -59,7 +60,7 @@ def linears(draw: Any) -> Call:
     n, m = draw(length), draw(length)
     weight, bias = draw(st.sampled_from([((m, n), (m,)), ((n,), ())]))
     operands = [draw(arrays((*lead, n))), draw(arrays(weight))]
-    if draw(st.booleans()):
+    if draw(st.sampled_from([True, True, False])):
         operands.append(draw(arrays(bias)))
     return Call(tuple(operands))
 
@@ -136,12 +137,12 @@ def crosses(draw: Any, named: bool) -> Call:
 @st.composite
 def distances(draw: Any) -> Call:
     """Rows whose coordinates all differ, so that no distance and no |a - b| is at its kink, or tied with another."""
-    a, b = draw(batch_shapes(1))
+    a, b = draw(batch_shapes(most=1))
     n, m, k = draw(length), draw(length), draw(length)
     x1, x2 = draw(arrays((*a, n, k), unique=True)), draw(arrays((*b, m, k), unique=True))
-    params: dict[str, Any] = {"p": draw(st.sampled_from([2.0, 2.0, 0.0, 1.0, 1.5, 3.0, float("inf")]))}
-    if draw(st.booleans()):
-        how = draw(st.sampled_from(["use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"]))
+    params: dict[str, Any] = {"p": draw(st.sampled_from([2.0, 2.0, 2.0, 0.0, 1.0, 1.5, 3.0, float("inf")]))}
+    how = draw(st.sampled_from(["use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist", None]))
+    if how:
         params["compute_mode"] = how
     return Call((x1, x2 * 0.9871 + 0.0113), params)
 

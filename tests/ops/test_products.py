@@ -194,6 +194,11 @@ def test_einsum_gradient_of_a_diagonal_is_on_the_diagonal():
     assert x.grad.tolist() == np.eye(3).tolist()
 
 
+def test_einsum_stretches_a_diagonal_of_length_one():
+    assert tl.einsum("i,ii->", [1.0, 2.0, 3.0], [[2.0]]).item() == 12.0
+    assert tl.einsum("i,ii->i", [1.0, 2.0, 3.0], [[2.0]]).tolist() == [2.0, 4.0, 6.0]
+
+
 def test_einsum_does_not_hand_out_its_operand():
     x = tl.tensor([[1.0, 2.0]])
     y = tl.einsum("ij->ij", x)

@@ -1,9 +1,9 @@
 """Data: batches from arrays, a split that keeps the classes in proportion, and data sets by name.
 
-    batches.py   DataLoader, stratified_split
-    augment.py   small random changes to a batch of images
-    images.py    the data sets of pictures: digits, mnist
-    files.py     where a data set's files come from, and how one is found or downloaded
+batches.py   DataLoader, stratified_split
+augment.py   small random changes to a batch of images
+images.py    the data sets of pictures: digits, mnist
+files.py     where a data set's files come from, and how one is found or downloaded
 """
 
 from tinygrad_lite.data.augment import random_affine

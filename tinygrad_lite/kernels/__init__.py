@@ -33,7 +33,8 @@ def backend() -> str:
     chosen = os.environ.get("TINYGRAD_LITE_KERNELS", "").lower()
     if chosen not in ("", "numba", "numpy"):
         raise ValueError(f"TINYGRAD_LITE_KERNELS is {chosen!r}; it may be 'numba' or 'numpy'")
-    return chosen or ("numba" if importlib.util.find_spec("numba") else "numpy")
+    interpreted = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+    return chosen or ("numpy" if interpreted or not importlib.util.find_spec("numba") else "numba")
 
 
 def __getattr__(name: str) -> Any:

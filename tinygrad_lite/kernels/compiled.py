@@ -20,11 +20,10 @@ def compiled(function: Callable) -> Callable:
 
     Kernels of one file may call each other; not those of another, whose changes the cache would not notice.
     """
-    options = {"nogil": True, "error_model": "numpy", "boundscheck": False}
     try:
-        return numba.njit(cache=True, **options)(function)
+        return numba.njit(function, nogil=True, error_model="numpy", cache=True)
     except RuntimeError:  # nowhere to write to
-        return numba.njit(**options)(function)
+        return numba.njit(function, nogil=True, error_model="numpy")
 
 
 def contiguous(x: np.ndarray) -> np.ndarray:

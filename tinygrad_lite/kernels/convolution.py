@@ -27,7 +27,6 @@ FLATS = 1024  # positions that a block of small images should have
 SMALL = 1 << 16  # packed numbers that a block of images should not exceed: they stay in the second-level cache
 LARGE = 1 << 17  # and that one image should not exceed; a larger one is cut into bands of rows
 
-Three = tuple[int, int, int]
 NO_BIAS = {dtype: np.zeros(0, dtype) for dtype in FLOATS}
 ONE, NONE = (1, 1, 1), (0, 0, 0)  # a stride and a padding that change nothing
 
@@ -50,14 +49,12 @@ class Plan(NamedTuple):
     operations: int  # how many multiplications and additions, in a group
 
 
-def three(sizes: Sizes, missing: int) -> Three:
+def three(sizes: Sizes, missing: int) -> Sizes:
     """The sizes for three axes."""
-    return (*[missing] * (3 - len(sizes)), *sizes)  # type: ignore[return-value]
+    return (*[missing] * (3 - len(sizes)), *sizes)
 
 
-def pitches(
-    span: Three, results: Three, size: Three, stride: Three, padding: Three, phases: list[list[int]]
-) -> Three:
+def pitches(span: Sizes, results: Sizes, size: Sizes, stride: Sizes, padding: Sizes, phases: list[list[int]]) -> Sizes:
     """How far apart rows are laid: the span less the zeros that stand both before and after every row.
 
     But at least as far as there are results in a row.
@@ -67,15 +64,15 @@ def pitches(
         before = min(min(max(-((a - p) // s), 0), u) for a in axis)
         after = min(u - min(max(-((a - p - n) // s), 0), u) for a in axis)
         found.append(max(u - min(before, after), least))
-    return tuple(found)  # type: ignore[return-value]
+    return tuple(found)
 
 
 class Layout:
     """How packed planes and results lie in the workspace: several small images, or a band of rows of a large one."""
 
     def __init__(
-        self, count: int, reds: int, outs: int, spatial: Three, results: Three, reach: Three, enter: Three,
-        before: Three, phases: list[list[int]], itemsize: int,
+        self, count: int, reds: int, outs: int, spatial: Sizes, results: Sizes, reach: Sizes, enter: Sizes,
+        before: Sizes, phases: list[list[int]], itemsize: int,
     ) -> None:  # fmt: skip
         self.reds, self.outs, self.phases = reds, outs, list(product(*phases))
         planes = reds * len(self.phases)
@@ -167,7 +164,9 @@ def input_plan(
         moves = [i * d for i, d in zip(tap, dilation)]
         back = [r - m // s for r, m, s in zip(reach, moves, stride)]
         found[tuple(m % s for m, s in zip(moves, stride))].append((k, lies.at(back)))
-    taps, offset, sets, tap_sets = [], [], [], []
+    taps: list[int] = []
+    offset: list[int] = []
+    sets, tap_sets = [], []
     for phase, pairs in found.items():
         tap_sets.append([len(taps), len(taps) + len(pairs)])
         sets.append([len(offset), len(offset) + reds * len(pairs), *phase])

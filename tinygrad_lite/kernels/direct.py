@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba.extending
 import numpy as np
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from tinygrad_lite.kernels.compiled import compiled
 
@@ -32,6 +32,7 @@ CHUNK = 1152  # flat positions at a time: what they meet stays in the second-lev
 DEPTH = 288  # pairs r at a time: the weights of a tile stay in the first-level cache
 
 INT = ir.IntType(64)
+intrinsic: Any = numba.extending.intrinsic  # a function that writes the instructions of a function
 
 
 class Emit:
@@ -43,7 +44,7 @@ class Emit:
         self.lanes = width // self.size
         self.scalar = context.get_data_type(dtype)
         self.vector = ir.VectorType(self.scalar, self.lanes)
-        name = f"llvm.fma.v{self.lanes}f{8 * self.size}"
+        name = f"llvm.fmuladd.v{self.lanes}f{8 * self.size}"  # fused where the processor can
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         self.fma = cgutils.get_or_insert_function(builder.module, kind, name)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def spans(size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Sizes:
     return tuple((n - 1) * s + (k - 1) * d + 1 if n and k else 0 for n, k, s, d in zip(size, kernel, stride, dilation))
 
 
-def inside(span: Sizes, padding: Sizes, spatial: Sizes) -> tuple[tuple, tuple]:
+def inside(span: Sizes, padding: Sizes, spatial: Sizes) -> tuple[Any, Any]:
     """Which part of the padded input, of sizes `span`, is which part of the input."""
     low = [max(p, 0) for p in padding]
     high = [max(min(s, p + n), lo) for s, p, n, lo in zip(span, padding, spatial, low)]
@@ -37,19 +38,17 @@ def inside(span: Sizes, padding: Sizes, spatial: Sizes) -> tuple[tuple, tuple]:
 
 def windows(x: np.ndarray, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, size: Sizes) -> np.ndarray:
     """(N, C, *kernel, *size): the input value that each place of the kernel meets; a view of a padded copy."""
-    n, c, *spatial = x.shape
+    n, c = x.shape[:2]
     span = spans(size, kernel, stride, dilation)
     padded = np.zeros((n, c, *span), x.dtype)
-    there, here = inside(span, padding, spatial)
+    there, here = inside(span, padding, x.shape[2:])
     padded[there] = x[here]
     steps = padded.strides[2:]
     strides = (*padded.strides[:2], *(b * d for b, d in zip(steps, dilation)), *(b * s for b, s in zip(steps, stride)))
     return np.lib.stride_tricks.as_strided(padded, (n, c, *kernel, *size), strides)
 
 
-def add_windows(
-    columns: np.ndarray, spatial: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
-) -> np.ndarray:
+def add_windows(columns: np.ndarray, spatial: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> np.ndarray:
     """(N, C, *spatial): the transpose of `windows`; every value goes back to where it came from, and is summed."""
     rank = len(spatial)
     n, c = columns.shape[:2]
@@ -59,7 +58,8 @@ def add_windows(
     for place in product(*map(range, kernel)):
         met = tuple(slice(k * d, k * d + (m - 1) * s + 1, s) for k, d, m, s in zip(place, dilation, size, stride))
         if prod(size):
-            padded[(..., *met)] += columns[(slice(None), slice(None), *place)]
+            one: Any = (slice(None), slice(None), *place)
+            padded[:, :, *met] += columns[one]
     x = np.zeros((n, c, *spatial), columns.dtype)
     there, here = inside(span, padding, spatial)
     x[here] = padded[there]
@@ -168,7 +168,7 @@ def resample_back(y: np.ndarray, index: np.ndarray, weight: np.ndarray, size: in
     """The transpose of `resample`: x[a, index[i, t], b] += weight[i, t] * y[a, i, b], for x (A, size, B)"""
     x, weight = np.zeros((len(y), size, y.shape[2]), y.dtype), weight.astype(y.dtype)
     for t in range(index.shape[1]):
-        np.add.at(x, (slice(None), index[:, t]), weight[:, t, None] * y)
+        np.add.at(x.swapaxes(0, 1), index[:, t], (weight[:, t, None] * y).swapaxes(0, 1))
     return x
 
 

@@ -161,10 +161,12 @@ def _parsed(equation: str, tensors: list[Tensor]) -> tuple[list[Tensor], list[st
     length: dict[str, int] = {}
     for a, t in zip(labels, tensors):
         for k, n in zip(a, t.shape):
-            known = t.shape[a.index(k)] if a.count(k) > 1 else length.get(k, n)
-            if n != known and (1 not in (n, known) or a.count(k) > 1):
+            first, known = t.shape[a.index(k)], length.get(k, n)
+            if n != first or (n != known and 1 not in (n, known)):
                 name = "'...'" if k in ellipsis else repr(k)
-                raise ValueError(f"einsum: {name} in {equation!r} has the lengths {known} and {n}")
+                raise ValueError(
+                    f"einsum: {name} in {equation!r} has the lengths {known if n == first else first} and {n}"
+                )
             length[k] = known if n == 1 else n
     if len(set(output)) < len(output) or not set(output) <= set(length):
         raise ValueError(f"einsum: the result of {equation!r} repeats a letter, or has one that no operand has")

@@ -99,7 +99,7 @@ def _before(s: np.ndarray) -> np.ndarray:
 
 def _sign(u: np.ndarray, vh: np.ndarray) -> np.ndarray:
     """det(U V), 1 or -1."""
-    return np.sign(np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
+    return np.sign(np.linalg.det(np.matmul(u, vh)))[..., None, None]
 
 
 def _dot(a: Any, b: Any) -> Any:

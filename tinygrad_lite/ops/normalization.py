@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lite.modes import is_replay
 from tinygrad_lite.ops.creation import as_tensor
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import DEFAULT_DTYPE, Array, Tensor
@@ -199,7 +200,7 @@ def channels(name: str, x: Tensor, **vectors: Any) -> int:
 
 def track(name: str, running: Array | None, value: np.ndarray, momentum: float) -> None:
     """running = (1 - momentum) running + momentum value, in place and outside of the graph."""
-    if running is not None:
+    if running is not None and not is_replay():
         if not isinstance(running, (Tensor, np.ndarray)) or running.dtype.kind != "f":
             raise TypeError(
                 f"{name}: running statistics are updated in place, so give floating-point arrays or Tensors"
