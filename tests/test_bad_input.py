@@ -113,7 +113,7 @@ def test_lower_precision_gives_the_same_numbers_up_to_rounding_and_keeps_its_dty
         return
     floats = harness.split(found, SPECS[name])[0]
     for a, b in zip(exact, lower, strict=True):
-        if a.dtype.kind == "f" and floats:
+        if a.dtype.kind == "f" and floats and "dtype" not in found.params:
             assert b.dtype == dtype, f"{name} of {np.dtype(dtype)} gave {b.dtype}"
             scale = np.abs(a).max(initial=1.0)
             tolerance = {np.float32: 2e-4, np.float16: 0.1}[dtype]
@@ -151,7 +151,7 @@ def test_nan_is_never_turned_into_a_number_silently(name):
         "ceil",
     }
     if got and got[0].dtype.kind == "f" and got[0].size and name not in quiet_by_definition | CONSTANT_IN_PARTS:
-        assert np.isnan(got[0]).any(), f"{name} of NaN gave {got[0]}"
+        assert any(np.isnan(a).any() for a in got if a.dtype.kind == "f"), f"{name} of NaN gave {got}"
 
 
 CONSTANT_IN_PARTS = {"tril", "triu", "hardshrink", "zeros_like", "ones_like"}
@@ -202,6 +202,9 @@ def test_a_wrong_dtype_is_an_answer_or_a_named_error(name, spoil):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_unknown_arguments_and_too_few_are_named_errors(name):
-    for act in (lambda: tl.registry[name](no_such_argument=1), lambda: tl.registry[name](*[tl.ones(2)] * 30)):
+    acts = [lambda: tl.registry[name](no_such_argument=1)]
+    if name not in ("broadcast_tensors", "meshgrid"):  # which take any number
+        acts.append(lambda: tl.registry[name](*[tl.ones(2)] * 30))
+    for act in acts:
         with pytest.raises((TypeError, ValueError), match=f"^{name.replace('.', '[.]')}:"):
             act()

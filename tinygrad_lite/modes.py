@@ -78,7 +78,7 @@ class detect_anomaly(_Switch):
     >>> with tl.detect_anomaly():
     ...     tl.log(tl.tensor([-1.0]))
     Traceback (most recent call last):
-    tinygrad_lite.autograd.AnomalyError: log made the first NaN or Inf ...
+    tinygrad_lite.autograd.AnomalyError: log made the first NaN or Inf, at ...
     """
 
     flag = ANOMALY

@@ -226,6 +226,13 @@ def test_scatter_rows_is_its_twin(data):
     same("scatter_rows", g, np.random.default_rng(0).integers(0, size, len(g)), size)
 
 
+@pytest.mark.parametrize("place", [3, -1])
+def test_scatter_planes_refuses_a_place_outside(place):
+    for version in (fast("scatter_planes"), twins.scatter_planes):
+        with pytest.raises(IndexError, match="outside of its plane"):
+            version(np.ones((1, 1)), np.array([[place]]), 3)
+
+
 @pytest.mark.parametrize("rows", [[0, 3], [-1, 0]])
 def test_scatter_rows_refuses_an_index_out_of_range(rows):
     for version in (fast("scatter_rows"), twins.scatter_rows):

@@ -2,7 +2,7 @@
 
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("activations.logit_input", "1.0"): "stands in where the gradient is replaced anyhow",
-    ("decompositions.turned", "w[..., None, :] - w[..., :, None] - one"): "only keeps the diagonal, which is 0, from 0/0",
+    ("decompositions.turned", "w[..., None, :] - w[..., :, None] - one"): "only keeps a diagonal of 0 from 0/0",
     ("determinants._sign", "np.linalg.det(u) / np.linalg.det(vh)"): "both are 1 or -1",
     ("elementwise.keep", "g.size > 1000"): "chooses between two ways to the same numbers",
     ("elementwise.drop", "g.size > 1000"): "chooses between two ways to the same numbers",

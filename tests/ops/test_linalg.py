@@ -136,6 +136,10 @@ def test_vectors_are_refused(name):
         (lambda: LA.solve(tl.eye(2), tl.ones(2), left=False), "linalg.solve: .* with a vector B"),
         (lambda: LA.solve_triangular(tl.eye(2), tl.ones(3, 2), upper=True), "linalg.solve_triangular: A of shape"),
         (lambda: LA.solve_triangular(tl.eye(2), tl.ones(2), upper=True), "linalg.solve_triangular: got shape"),
+        (lambda: LA.eigh(tl.tensor([[math.nan]])), "linalg.eigh: the matrix holds NaN"),
+        (lambda: LA.svd(tl.tensor([[math.inf]])), "linalg.svd: the matrix holds NaN or Inf"),
+        (lambda: LA.pinv(tl.tensor([[math.inf]])), "linalg.pinv: the matrix holds NaN or Inf"),
+        (lambda: LA.matrix_rank(tl.tensor([[math.inf]])), "linalg.matrix_rank: the matrix holds NaN or Inf"),
         (lambda: LA.eigh(tl.eye(2), "X"), "linalg.eigh: UPLO"),
         (lambda: LA.qr(tl.eye(2), "raw"), "linalg.qr: mode 'raw'"),
         (lambda: LA.norm(tl.ones(2, 2, 2), 1), "linalg.norm: ord=1 of shape"),
@@ -193,6 +197,8 @@ def test_the_third_order_of_det():
 
 
 def test_determinants_of_special_matrices():
+    assert math.isnan(LA.det(tl.tensor([[math.nan]])).item())
+    assert LA.det(tl.eye(64) * 1e4).item() == math.inf
     assert LA.det(tl.zeros(0, 0)).item() == 1.0
     assert LA.det(tl.zeros(2, 0, 0)).tolist() == [1.0, 1.0]
     huge = tl.eye(200) * 1e4
@@ -200,6 +206,7 @@ def test_determinants_of_special_matrices():
     assert LA.slogdet(tl.zeros(2, 2)).logabsdet.item() == -math.inf
     assert LA.logdet(tl.zeros(2, 2)).item() == -math.inf
     assert math.isnan(LA.logdet(-tl.eye(3)).item())
+    assert math.isnan(LA.slogdet(tl.tensor([[math.nan]])).sign.item())
 
 
 # -------------------------------------------------------------------------------- decompositions

@@ -55,7 +55,8 @@ def workspace(size: int, dtype: np.dtype) -> np.ndarray:
 # --------------------------------------------------------------------------------------- threads
 
 
-THREADS = int(os.environ.get("TINYGRAD_LITE_THREADS", 0)) or len(os.sched_getaffinity(0))
+_processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+THREADS = int(os.environ.get("TINYGRAD_LITE_THREADS", 0)) or _processors
 """How many threads a large kernel is spread over. Kernels run without the interpreter lock, in Python threads:
 several threads of a program may call kernels at once."""
 

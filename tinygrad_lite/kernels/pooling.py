@@ -46,7 +46,10 @@ def max_pool(x: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.n
 def scatter(g, place, out, start, stop):
     for p in range(start, stop):
         for i in range(g.shape[1]):
-            out[p, place[p, i]] += g[p, i]
+            k = place[p, i]
+            if k < 0 or k >= out.shape[1]:
+                raise IndexError("scatter_planes: a place lies outside of its plane")
+            out[p, k] += g[p, i]
 
 
 def scatter_planes(g: np.ndarray, place: np.ndarray, size: int) -> np.ndarray:

@@ -150,7 +150,9 @@ def max_pool(x: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.n
 
 
 def scatter_planes(g: np.ndarray, place: np.ndarray, size: int) -> np.ndarray:
-    """(planes, size): out[p, place[p, i]] += g[p, i], for g and place (planes, n)"""
+    """(planes, size): out[p, place[p, i]] += g[p, i], all places in 0 ... size - 1 (else IndexError)"""
+    if ((place < 0) | (place >= size)).any():
+        raise IndexError("scatter_planes: a place lies outside of its plane")
     out = np.zeros((len(g), size), g.dtype)
     np.add.at(out, (np.arange(len(g))[:, None], place), g)
     return out

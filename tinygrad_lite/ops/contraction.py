@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -38,28 +39,34 @@ def contraction(x: Array, y: Array, a: str, b: str, c: str) -> Tensor:
     a, b, c: a label (one character) for each axis of x, y and the result, different within each of them.
     Each label stands in at least two of the three, and an axis has the same length in both.
     """
-    batch = [k for k in a if k in b and k in c]
-    summed = [k for k in a if k in b and k not in c]
-    left = [k for k in a if k not in b]
-    right = [k for k in b if k not in a]
+    batch, left, summed, x_order, y_order, out_order = _layout(a, b, c)
     if not summed:
         return np.multiply(_aligned(x, a, c), _aligned(y, b, c))
-    if batch and not (left or right):  # many dot products: NumPy's loop is the fastest
+    if batch and x.ndim == y.ndim == batch + summed:  # many dot products: NumPy's loop is the fastest
         number = {k: i for i, k in enumerate(a)}
         return np.einsum(x, [*number.values()], y, [number[k] for k in b], [number[k] for k in c])
-    n = dict(zip(a + b, x.shape + y.shape))
-    rows, inner, columns = (math.prod(n[k] for k in group) for group in (left, summed, right))
-    shape = [n[k] for k in batch]
-    x = np.transpose(x, [a.index(k) for k in batch + left + summed])
-    y = np.transpose(y, [b.index(k) for k in batch + summed + right])
-    out = product(np.reshape(x, [*shape, rows, inner]), np.reshape(y, [*shape, inner, columns]))
-    order = batch + left + right
-    return np.transpose(np.reshape(out, [n[k] for k in order]), [order.index(k) for k in c])
+    x, y = x.transpose(x_order), y.transpose(y_order)
+    stack, rows, columns = x.shape[:batch], x.shape[batch : batch + left], y.shape[batch + summed :]
+    inner = math.prod(x.shape[batch + left :])
+    out = product(x.reshape(*stack, math.prod(rows), inner), y.reshape(*stack, inner, math.prod(columns)))
+    return out.reshape(stack + rows + columns).transpose(out_order)
+
+
+@lru_cache(maxsize=1000)
+def _layout(a: str, b: str, c: str) -> tuple[int, int, int, list[int], list[int], list[int]]:
+    """How many axes a and b share with c, only a does, and only a and b share; the order of axes for the product."""
+    batch = [k for k in a if k in b and k in c]
+    left = [k for k in a if k not in b]
+    summed = [k for k in a if k in b and k not in c]
+    right = [k for k in b if k not in a]
+    out = batch + left + right
+    orders = ([a.index(k) for k in batch + left + summed], [b.index(k) for k in batch + summed + right])
+    return len(batch), len(left), len(summed), *orders, [out.index(k) for k in c]
 
 
 def _aligned(x: np.ndarray, a: str, c: str) -> np.ndarray:
     """x, its axes in the order of c, with an axis of length 1 for those it lacks."""
-    x = np.transpose(x, [a.index(k) for k in c if k in a])
+    x = x.transpose([a.index(k) for k in c if k in a])
     return x[tuple(slice(None) if k in a else None for k in c)]
 
 
@@ -100,26 +107,19 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         tensors = operands[0] if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands
     else:
         equation, tensors = _spelled((equation, *operands))
-    terms, labels, output, length = _parsed(equation, [as_tensor(t) for t in tensors])
-    terms, labels = map(list, zip(*[_distinct(t, a, length) for t, a in zip(terms, labels)]))
-    uses = Counter("".join([*labels, output]))
-    terms, labels = map(list, zip(*[_summed(t, a, uses) for t, a in zip(terms, labels)]))
-    if len(terms) == 1:
-        return np.transpose(terms[0], [labels[0].index(k) for k in output])
-    while len(terms) > 1:
-        i, j = min(
-            combinations(range(len(terms)), 2),
-            key=lambda pair: math.prod(length[k] for k in set(labels[pair[0]] + labels[pair[1]])),
-        )
-        (x, a), (y, b) = (terms[i], labels[i]), (terms[j], labels[j])
-        del terms[j], labels[j], terms[i], labels[i]
-        c = output
-        if terms:
-            wanted = set(output).union(*labels)
-            c = "".join(k for k in dict.fromkeys(a + b) if k in wanted)
+    terms: list[Any] = [as_tensor(t) for t in tensors]
+    steps, pairs, order = _plan(equation, tuple(t.shape for t in terms))
+    for k, (diagonals, shape, own) in enumerate(steps):
+        for i, j in diagonals:
+            terms[k] = np.diagonal(terms[k], 0, i, j)
+        if shape is not None:
+            terms[k] = np.reshape(terms[k], shape)
+        if own:
+            terms[k] = np.sum(terms[k], axis=own)
+    for i, j, a, b, c in pairs:
+        y, x = terms.pop(j), terms.pop(i)
         terms.append(contraction(x, y, a, b, c))
-        labels.append(c)
-    return terms[0]
+    return terms[0] if pairs else np.transpose(terms[0], order)
 
 
 def _spelled(arguments: tuple) -> tuple[str, list]:
@@ -135,22 +135,59 @@ def _spelled(arguments: tuple) -> tuple[str, list]:
     return equation, list(arguments[0 : 2 * pairs : 2])
 
 
-def _parsed(equation: str, tensors: list[Tensor]) -> tuple[list[Tensor], list[str], str, dict[str, int]]:
-    """The operands, the labels of each, those of the result, and the length of every label.
+@lru_cache(maxsize=1000)
+def _plan(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[list, list, tuple[int, ...]]:
+    """What einsum does: to each operand, with which pairs of them, and how it orders the axes of a single one.
+
+    To each operand: the pairs of axes to take diagonals of, the shape without the axes of length 1 that others
+    have longer, and the axes to sum over since their label stands nowhere else.
+    """
+    labels, output, length = _parsed(equation, shapes)
+    steps: list[Any] = []
+    for n, (a, shape) in enumerate(zip(labels, shapes)):
+        diagonals = []
+        for k in [k for k, times in Counter(a).items() for _ in range(times - 1)]:
+            i = a.index(k)
+            j = a.index(k, i + 1)
+            diagonals.append((i, j))
+            shape = (*shape[:i], *shape[i + 1 : j], *shape[j + 1 :], shape[i])  # a diagonal becomes the last axis
+            a = a[:i] + a[i + 1 : j] + a[j + 1 :] + k
+        labels[n] = "".join(k for k, size in zip(a, shape) if size == length[k])
+        steps.append((diagonals, None if labels[n] == a else tuple(length[k] for k in labels[n])))
+    uses = Counter("".join([*labels, output]))
+    steps = [(*step, tuple(i for i, k in enumerate(a) if uses[k] == 1)) for step, a in zip(steps, labels)]
+    labels = ["".join(k for k in a if uses[k] > 1) for a in labels]
+    order = tuple(labels[0].index(k) for k in output) if len(labels) == 1 else ()
+    pairs = []
+    while len(labels) > 1:
+        i, j = min(
+            combinations(range(len(labels)), 2),
+            key=lambda pair: math.prod(length[k] for k in set(labels[pair[0]] + labels[pair[1]])),
+        )
+        b, a = labels.pop(j), labels.pop(i)
+        wanted = set(output).union(*labels)
+        c = "".join(k for k in dict.fromkeys(a + b) if k in wanted) if labels else output
+        pairs.append((i, j, a, b, c))
+        labels.append(c)
+    return steps, pairs, order
+
+
+def _parsed(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[list[str], str, dict[str, int]]:
+    """The labels of each operand and of the result, and the length of every label.
 
     The axes of "..." get labels of their own, which stand before the letters in the alphabet.
     """
     left, arrow, output = equation.replace(" ", "").partition("->")
     inputs = left.split(",")
-    if len(inputs) != len(tensors):
-        raise ValueError(f"einsum: {equation!r} names {len(inputs)} operands, and got {len(tensors)}")
+    if len(inputs) != len(shapes):
+        raise ValueError(f"einsum: {equation!r} names {len(inputs)} operands, and got {len(shapes)}")
     for part in (*inputs, output):
         if not set(part.replace("...", "", 1)) <= set(LETTERS):
             raise ValueError(f"einsum: {part!r} in {equation!r}; needs letters, and '...' at most once")
-    free = [t.ndim - len(part.replace("...", "")) for t, part in zip(tensors, inputs)]
-    for part, t, n in zip(inputs, tensors, free):
+    free = [len(shape) - len(part.replace("...", "")) for shape, part in zip(shapes, inputs)]
+    for part, shape, n in zip(inputs, shapes, free):
         if n < 0 or (n > 0 and "..." not in part):
-            raise ValueError(f"einsum: {part!r} in {equation!r} does not fit an operand of shape {t.shape}")
+            raise ValueError(f"einsum: {part!r} in {equation!r} does not fit an operand of shape {shape}")
     ellipsis = "".join(map(chr, range(max([0, *(n for part, n in zip(inputs, free) if "..." in part)]))))
     labels = [part.replace("...", ellipsis[len(ellipsis) - n :]) for part, n in zip(inputs, free)]
     if arrow:
@@ -159,9 +196,9 @@ def _parsed(equation: str, tensors: list[Tensor]) -> tuple[list[Tensor], list[st
         counts = Counter("".join(labels))
         output = ellipsis + "".join(sorted(k for k, n in counts.items() if n == 1 and k not in ellipsis))
     length: dict[str, int] = {}
-    for a, t in zip(labels, tensors):
-        for k, n in zip(a, t.shape):
-            first, known = t.shape[a.index(k)], length.get(k, n)
+    for a, shape in zip(labels, shapes):
+        for k, n in zip(a, shape):
+            first, known = shape[a.index(k)], length.get(k, n)
             if n != first or (n != known and 1 not in (n, known)):
                 name = "'...'" if k in ellipsis else repr(k)
                 raise ValueError(
@@ -170,29 +207,7 @@ def _parsed(equation: str, tensors: list[Tensor]) -> tuple[list[Tensor], list[st
             length[k] = known if n == 1 else n
     if len(set(output)) < len(output) or not set(output) <= set(length):
         raise ValueError(f"einsum: the result of {equation!r} repeats a letter, or has one that no operand has")
-    return list(tensors), labels, output, length
-
-
-def _distinct(t: Any, a: str, length: dict[str, int]) -> tuple[Any, str]:
-    """`t` and its labels: diagonals for repeated ones, and without the axes of length 1 that others have longer."""
-    for k in [k for k, n in Counter(a).items() if n > 1]:
-        while a.count(k) > 1:
-            i = a.index(k)
-            j = a.index(k, i + 1)
-            t, a = np.diagonal(t, 0, i, j), a[:i] + a[i + 1 : j] + a[j + 1 :] + k
-    if any(n != length[k] for k, n in zip(a, t.shape)):
-        a = "".join(k for k, n in zip(a, t.shape) if n == length[k])
-        t = np.reshape(t, [length[k] for k in a])
-    return t, a
-
-
-def _summed(t: Any, a: str, uses: Counter) -> tuple[Any, str]:
-    """`t` and its labels, summed over those that nothing else uses."""
-    own = [k for k in a if uses[k] == 1]
-    if own:
-        t = np.sum(t, axis=tuple(a.index(k) for k in own))
-        a = "".join(k for k in a if k not in own)
-    return t, a
+    return labels, output, length
 
 
 @composed

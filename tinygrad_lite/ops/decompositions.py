@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_lite.autograd import GradientError
 from tinygrad_lite.ops.creation import as_tensor
-from tinygrad_lite.ops.systems import cutoff, matrix, mT, single, solution
+from tinygrad_lite.ops.systems import cutoff, finite, matrix, mT, single, solution
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor, wrap
 
@@ -57,6 +57,8 @@ def eigh(x: Array, UPLO: str = "L") -> Any:
     >>> tl.linalg.eigh(tl.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
     tensor([1., 2.])
     """
+    if x.ndim > 1:
+        finite(np.triu(x) if UPLO in ("U", "u") else np.tril(x))
     return tuple(np.linalg.eigh(x, UPLO))  # type: ignore[call-overload]
 
 
@@ -116,7 +118,7 @@ def svd(A: Array, full_matrices: bool = True) -> Any:
     >>> tl.linalg.svd(tl.tensor([[0.0, 2.0], [1.0, 0.0]])).S
     tensor([2., 1.])
     """
-    return tuple(np.linalg.svd(A, full_matrices))
+    return tuple(np.linalg.svd(finite(A), full_matrices))
 
 
 @svd.gradient
@@ -194,7 +196,7 @@ def matrix_rank(A: Array, tol: Any = None, hermitian: bool = False, atol: Any = 
     >>> tl.linalg.matrix_rank(tl.tensor([[1.0, 2.0], [2.0, 4.0]]))
     tensor(1)
     """
-    a = as_tensor(A).detach()._array
+    a = finite(as_tensor(A).detach()._array)
     a = a.astype(np.float32) if a.dtype == np.float16 else a
     if a.ndim < 2:
         raise ValueError(f"linalg.matrix_rank: got shape {a.shape}; needs matrices (..., n, m)")

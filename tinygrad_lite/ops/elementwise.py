@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from tinygrad_lite.primitive import Primitive, primitive
+from tinygrad_lite.primitive import Primitive, explained, primitive
 from tinygrad_lite.tensor import Array, Tensor
 
 __all__ = [
@@ -204,7 +204,10 @@ def _take_alpha(op: Primitive) -> None:
             return bind(args, params)
         alpha = params["alpha"]
         (x, y), rest = bind(args, {name: value for name, value in params.items() if name != "alpha"})
-        return [x, y * alpha if isinstance(y, NUMBER) else multiply(y, alpha)], rest
+        try:
+            return [x, y * alpha if isinstance(y, NUMBER) else multiply(y, alpha)], rest
+        except Exception as error:
+            raise explained(error, op.name, (x, y)) from error
 
     op.bind = bind_alpha  # type: ignore[method-assign]
 

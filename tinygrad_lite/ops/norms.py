@@ -57,16 +57,11 @@ def vector_norm_x(g, x, out, ord, axis):
     if math.isinf(ord):
         extreme = (np.abs(x) == out) | (x != x)
         return g * np.sign(x) * (extreme / np.sum(extreme, axis=axes_of(axis, x.ndim), keepdims=True))
-    ratio = x * inverse_of_nonzero(out)
+    ratio = x / np.where(out == 0, math.inf, out)
     if ord == 2:
         return g * ratio
     size = np.where(x == 0, 1, np.abs(ratio))  # its power may be Inf at 0, where the sign makes 0 of it
     return g * np.sign(ratio) * size ** (float(ord) - 1)
-
-
-def inverse_of_nonzero(x: Any) -> Any:
-    """1 / x, and 0 where x = 0."""
-    return np.where(x == 0, 0, 1 / np.where(x == 0, 1, x))
 
 
 @composed(name="linalg.matrix_norm")
@@ -156,21 +151,18 @@ def euclidean(x1: Array, x2: Array) -> Tensor:
     """out_ij = |a_i - b_j|, from |a|^2 + |b|^2 - 2 a b: one matrix product, and no array of differences."""
     middle = np.mean(x2, axis=-2, keepdims=True) if x2.size else 0  # the distances stay, and fewer digits cancel
     a, b = x1 - middle, x2 - middle
-    squares = np.sum(a * a, -1)[..., :, None] + np.sum(b * b, -1)[..., None, :]
-    return np.sqrt(np.maximum(squares - 2 * np.matmul(a, np.swapaxes(b, -1, -2)), 0))
+    out = np.matmul(a * -2, np.swapaxes(b, -1, -2))
+    out += np.sum(a * a, -1)[..., :, None]
+    out += np.sum(b * b, -1)[..., None, :]
+    return np.sqrt(np.maximum(out, 0, out=out), out=out)
 
 
-@euclidean.gradient
-def euclidean_x1(g, x1, x2, out):
-    return _pull(g, x1, x2, out)
-
-
-@euclidean.gradient
-def euclidean_x2(g, x1, x2, out):
-    return _pull(np.swapaxes(g, -1, -2), x2, x1, np.swapaxes(out, -1, -2))
-
-
-def _pull(g, a, b, distance):
-    """sum_j g_ij (a_i - b_j) / distance_ij, without the points at distance 0."""
-    weight = np.where(distance > 0, g, 0) / np.where(distance > 0, distance, 1)
-    return a * np.sum(weight, axis=-1, keepdims=True) - np.matmul(weight, b)
+@euclidean.gradients
+def euclidean_x1_x2(g, x1, x2, out):
+    """sum_j w_ij (a_i - b_j) and sum_i w_ij (b_j - a_i) with w_ij = g_ij / out_ij, and 0 where points coincide."""
+    w = g / np.where(out == 0, math.inf, out)
+    wT = np.swapaxes(w, -1, -2)
+    return [
+        x1 * np.sum(w, axis=-1, keepdims=True) - np.matmul(w, x2),
+        x2 * np.sum(wT, axis=-1, keepdims=True) - np.matmul(wT, x1),
+    ]

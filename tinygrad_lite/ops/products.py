@@ -285,7 +285,7 @@ def _scaled_sum(name: str, x: Any, product: Tensor, beta: float, alpha: float) -
     if np.broadcast_shapes(x.shape, product.shape) != product.shape:
         raise ValueError(f"{name}: input of shape {x.shape} does not broadcast to the product, {product.shape}")
     if beta == 0:
-        return product + np.zeros((), product.dtype)
+        return product
     return (x if beta == 1 else beta * x) + product
 
 

@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from tinygrad_lite.ops.creation import as_tensor
+from tinygrad_lite.ops.elementwise import quiet
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
 
@@ -24,9 +25,13 @@ R = TypeVar("R")
 
 
 def single(value: Callable[P, R]) -> Callable[P, R]:
-    """Compute float16 operands in float32, for LAPACK has no half precision; the results are float16 again."""
+    """Compute float16 operands in float32, for LAPACK has no half precision; the results are float16 again.
+
+    Where NaN and Inf are answers, they come without a warning.
+    """
 
     @wraps(value)
+    @quiet
     def compute(*args: Any, **params: Any) -> Any:
         if all(getattr(a, "dtype", None) != np.float16 for a in args):
             return value(*args, **params)
@@ -42,6 +47,13 @@ def single(value: Callable[P, R]) -> Callable[P, R]:
 def mT(x: Any) -> Any:
     """x with its last two axes exchanged."""
     return np.swapaxes(x, -1, -2)
+
+
+def finite(x: np.ndarray) -> np.ndarray:
+    """x. Raises ValueError for NaN or Inf, of which some decompositions make ordinary numbers."""
+    if not np.isfinite(x).all():
+        raise ValueError("the matrix holds NaN or Inf; tl.detect_anomaly() finds where they were made")
+    return x
 
 
 def matrix(name: str, x: Any, square: bool = True) -> Tensor:
@@ -145,6 +157,7 @@ def pinv(A: Array, rtol: Any = None, hermitian: bool = False, atol: Any = None) 
     tensor([[0.5, 0. ],
             [0. , 0. ]])
     """
+    finite(A)
     if hermitian:
         s, u = np.linalg.eigh(A)
         vh = mT(u)
