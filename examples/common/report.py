@@ -1,8 +1,8 @@
 """What a run found: CHECK, GATE and CLAIM lines, printed as a table and kept as JSON.
 
-    CHECK   an exact property, which must hold always
-    GATE    a threshold that decides the exit code, as CHECK does
-    CLAIM   a finding of the paper or a hope of ours: reproduced or not, reported either way
+CHECK   an exact property, which must hold always
+GATE    a threshold that decides the exit code, as CHECK does
+CLAIM   a finding of the paper or a hope of ours: reproduced or not, reported either way
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ RECIPES = {
         form=Form(8, box=(8, 6.2), ink=0.27, by_mass=False),
     ),
     "mnist": Recipe(
-        widths=(16, 32, 64), unshuffle=2, epochs=8, batch_size=128, lr=0.2, weight_decay=5e-4, label_smoothing=0.1,
+        widths=(24, 48, 96), unshuffle=2, epochs=6, batch_size=128, lr=0.2, weight_decay=5e-4, label_smoothing=0.1,
         affine={"rotate": 10, "scale": 0.1, "shear": 0.1, "shift": 1.5}, validation=0.1,
         runs=1, gate=0.993, time_limit=600, quick=(2, 5_000, 0.93),
         form=Form(28, box=(20, 20), ink=0.09, by_mass=True),

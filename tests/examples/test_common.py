@@ -146,8 +146,8 @@ def stroke(tmp_path: Path, ink=(0, 0, 0), paper=(255, 255, 255), shift=0, mode="
     """A picture of an L, drawn with a broad pen."""
     pixels = np.empty((90, 70, 3))
     pixels[:] = paper
-    pixels[20 + shift : 70 + shift, 20 : 30] = ink
-    pixels[60 + shift : 70 + shift, 20 : 50] = ink
+    pixels[20 + shift : 70 + shift, 20:30] = ink
+    pixels[60 + shift : 70 + shift, 20:50] = ink
     pixels += np.random.default_rng(0).normal(0, noise, pixels.shape) if noise else 0
     image = pytest.importorskip("PIL.Image", reason="pillow is not installed")
     path = tmp_path / f"stroke{suffix}"
