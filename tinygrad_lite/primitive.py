@@ -45,6 +45,21 @@ NUMBERS = (float, int, bool, type(None))
 """Operands that take the dtype of the others (NumPy 2 calls Python numbers weak), or that are left out."""
 
 
+MISSING = object()
+"""Stands for a default that does not exist."""
+
+
+def parameters_of(function: Callable) -> tuple[list[str], dict[str, Any]]:
+    """The names of a function's parameters, and their defaults; `inspect.signature` takes forty times as long."""
+    function = inspect.unwrap(function)
+    code = function.__code__
+    positional = code.co_varnames[: code.co_argcount]
+    names = list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    given = function.__defaults__ or ()
+    defaults = dict.fromkeys(names, MISSING) | dict(zip(positional[len(positional) - len(given) :], given))
+    return names, defaults | (function.__kwdefaults__ or {})
+
+
 class Rule:
     """A gradient rule, and where the values that it names are found.
 
@@ -57,7 +72,7 @@ class Rule:
     """
 
     def __init__(self, function: Callable, op: Primitive) -> None:
-        names = list(inspect.signature(function).parameters)[len(op.smooth) :]
+        names = parameters_of(function)[0][len(op.smooth) :]
         self.slots = slots = [op.slot(name, function.__name__) for name in names]
         self.pull: Callable[[Any, Sequence], Any]  # from the upstream gradient and the saved values
         if op.many:
@@ -82,25 +97,22 @@ class Primitive(Generic[P, R]):
         self.__name__, self.__doc__, self.__module__ = value.__name__.rstrip("_"), value.__doc__, value.__module__
         self.name = name or self.__name__
         self.__wrapped__ = value  # for inspect.signature, help() and doctest
-        parameters = inspect.signature(value).parameters.values()
-        operands = [p.name for p in parameters if "Array" in str(p.annotation)]
+        self.names, self.defaults = parameters_of(value)
+        annotations = {name: str(value.__annotations__.get(name, "")) for name in self.names}
+        operands = [name for name in self.names if "Array" in annotations[name]]
         if not operands:
             raise TypeError(f"primitive: {self.name} has no operand; annotate those of its parameters with tl.Array")
-        self.names = [p.name for p in parameters]
         self.operands = operands
         self.arity = len(operands)
-        self.variadic = "Arrays" in str(next(iter(parameters)).annotation)
-        self.defaults = {p.name: p.default for p in parameters}
+        self.variadic = "Arrays" in annotations[self.names[0]]
         self.plain = len(self.names) == len(operands) and not self.variadic
         usual = {name: default for name, default in self.defaults.items() if name not in operands}
-        self.usual = None if self.variadic or inspect.Parameter.empty in usual.values() else usual
+        self.usual = None if self.variadic or MISSING in usual.values() else usual
         # Slots: where operands, parameters, results and special values stand in a node's saved values.
         self.many = outputs.startswith("*")
         self.outputs = outputs.removeprefix("*").split()
         self.smooth = [k for k, name in enumerate(self.outputs) if name not in discrete.split()]
-        self.results: Any = namedtuple(self.__name__, self.outputs) if len(self.outputs) > 1 else None  # type: ignore
-        if self.many:
-            self.results = lambda *tensors: tensors
+        self.results: Callable | None = self.named if self.many or len(self.outputs) > 1 else None
         self.first_result = len(self.names)
         self.first_special = self.first_result + len(self.outputs)
         self.slot_names = [*operands, *(n for n in self.names if n not in operands), *self.outputs]
@@ -268,6 +280,13 @@ class Primitive(Generic[P, R]):
                 t._edge = Node(select, [node], [None, place, likes, None], [], t, RECORD)
         return self.results(*tensors)
 
+    def named(self, *tensors: Tensor) -> tuple:
+        """The results as a named tuple, made when first needed; a plain tuple where their number varies."""
+        if self.many:
+            return tensors
+        self.results = namedtuple(self.__name__, self.outputs)  # type: ignore[misc]
+        return self.results(*tensors)
+
     def likes(self, results: Sequence) -> list[tuple]:
         """The shape and dtype of every differentiable result."""
         return [(a.shape, a.dtype) for a in (results if self.many else [results[k] for k in self.smooth])]
@@ -294,7 +313,7 @@ class Primitive(Generic[P, R]):
         operands = [given.pop(name) for name in self.operands]
         if self.variadic:
             operands = list(operands[0])
-        if any(value is inspect.Parameter.empty for value in (*given.values(), *operands)):
+        if any(value is MISSING for value in (*given.values(), *operands)):
             raise TypeError(f"{self.name}: an argument is missing; it takes {', '.join(self.names)}")
         return operands, given
 
@@ -429,7 +448,7 @@ def composed(function: Any = None, *, name: str | None = None) -> Any:
 
 
 def _composed(function: Callable, name: str | None) -> Callable:
-    names = list(inspect.signature(function).parameters)
+    names = parameters_of(function)[0]
     label = name or function.__name__.rstrip("_")
 
     @wraps(function)

