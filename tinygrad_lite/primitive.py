@@ -112,7 +112,7 @@ class Primitive(Generic[P, R]):
         self.many = outputs.startswith("*")
         self.outputs = outputs.removeprefix("*").split()
         self.smooth = [k for k, name in enumerate(self.outputs) if name not in discrete.split()]
-        self.results: Callable | None = self.named if self.many or len(self.outputs) > 1 else None
+        self.results: Any = self.named if self.many or len(self.outputs) > 1 else None
         self.first_result = len(self.names)
         self.first_special = self.first_result + len(self.outputs)
         self.slot_names = [*operands, *(n for n in self.names if n not in operands), *self.outputs]
