@@ -311,3 +311,33 @@ def test_large_operands_are_cut_into_blocks(monkeypatch):
         y = getattr(tl, name)(x)
         np.testing.assert_allclose(y.detach().numpy()[:, :7], getattr(tl, name)(x.detach()[:, :7]).numpy(), rtol=1e-14)
         np.testing.assert_allclose(tl.grad((y * v).sum(), x).numpy(), whole[name], rtol=1e-13, atol=1e-15)
+
+
+def test_xlogy_at_zero_has_the_slope_ln_y_where_that_exists():
+    x = tl.tensor([0.0, 0.0], requires_grad=True)
+    tl.xlogy(x, tl.tensor([2.0, 0.0])).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [np.log(2.0), 0.0], rtol=1e-6)
+
+
+def test_the_bounds_of_clamp_get_the_gradient_where_they_hold():
+    x = tl.tensor([-2.0, 0.0, 2.0])
+    low = tl.tensor([-1.0, -1.0, -1.0], requires_grad=True)
+    high = tl.tensor([1.0, 1.0, 1.0], requires_grad=True)
+    tl.clamp(x, low, high).sum().backward()
+    assert low.grad.tolist() == [1, 0, 0]
+    assert high.grad.tolist() == [0, 0, 1]
+
+
+def test_where_the_bounds_of_clamp_cross_the_upper_one_gets_the_gradient():
+    x = tl.tensor([0.0, 5.0])
+    low = tl.tensor([3.0, 3.0], requires_grad=True)
+    high = tl.tensor([1.0, 1.0], requires_grad=True)
+    tl.clamp(x, low, high).sum().backward()
+    assert low.grad.tolist() == [0, 0]
+    assert high.grad.tolist() == [1, 1]
+
+
+def test_a_single_bound_of_clamp_gets_the_gradient_below_it():
+    low = tl.tensor([-1.0, -1.0], requires_grad=True)
+    tl.clamp(tl.tensor([-2.0, 0.0]), min=low).sum().backward()
+    assert low.grad.tolist() == [1, 0]
