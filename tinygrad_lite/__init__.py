@@ -45,9 +45,11 @@ from tinygrad_lite.ops.networks import *
 from tinygrad_lite.ops.normalization import *
 from tinygrad_lite.ops.losses import *
 from tinygrad_lite.ops.losses_classification import *
+from tinygrad_lite.kernels import warmup
+from tinygrad_lite.kernels.threads import get_num_threads, set_num_threads
 from tinygrad_lite.functional import checkpoint, hessian, hvp, jacobian, jvp, vjp
 
-_LAZY = {"data", "io", "layers", "optim", "testing", "save", "load", "kernels"}
+_LAZY = {"data", "io", "layers", "optim", "testing", "save", "load"}
 
 
 def __getattr__(name: str) -> _Any:

@@ -12,7 +12,6 @@ import pytest
 
 import tinygrad_lite as tl
 from tinygrad_lite import kernels
-from tinygrad_lite.kernels import twins
 
 CODE = """
 import sys
@@ -35,7 +34,7 @@ def run(code: str, **environment: str) -> str:
 
 def test_every_kernel_has_a_twin():
     for name in kernels.TABLE:
-        assert callable(getattr(twins, name)), name
+        assert callable(kernels.twin(name)), name
         assert callable(getattr(kernels, name)), name
 
 
@@ -60,6 +59,27 @@ find = u.find_spec
 u.find_spec = lambda name, *rest: None if name == "numba" else find(name, *rest)
 """
     assert run(hide + CODE).startswith("numpy False")
+
+
+def test_a_kernel_file_that_was_cut_out_leaves_the_twin():
+    pytest.importorskip("numba", reason="without Numba the twins are the kernels")
+    hide = """
+import sys
+for name in ("direct", "pooling"):
+    sys.modules[f"tinygrad_lite.kernels.{name}"] = None
+"""
+    assert run(hide + CODE, TINYGRAD_LITE_KERNELS="").endswith("3348.0 216.0")
+
+
+def test_the_number_of_threads_can_be_set():
+    before = tl.get_num_threads()
+    try:
+        tl.set_num_threads(3)
+        assert tl.get_num_threads() == 3
+        with pytest.raises(ValueError, match="got 0; it needs at least 1"):
+            tl.set_num_threads(0)
+    finally:
+        tl.set_num_threads(before)
 
 
 def test_an_unknown_choice_is_refused(monkeypatch):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,21 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygrad_lite import kernels
-from tinygrad_lite.kernels import twins
+from tinygrad_lite.kernels import fast, twin
 
 pytest.importorskip("numba", reason="without Numba the twins are the kernels")
 
 often = settings(max_examples=60, deadline=None)
 
 
-def fast(name: str) -> Any:
-    return getattr(importlib.import_module(f"tinygrad_lite.kernels.{kernels.TABLE[name]}"), name)
-
-
 def same(name: str, *args: Any) -> None:
     """The kernel gives what its twin gives, in shape, dtype and value, and leaves its arguments alone."""
     before = [a.copy() if isinstance(a, np.ndarray) else a for a in args]
-    got, want = fast(name)(*args), getattr(twins, name)(*args)
+    got, want = (fast(name) or twin(name))(*args), twin(name)(*args)
     for a, b in zip(before, args):
         np.testing.assert_array_equal(a, b)
     for g, w in zip(*((r if isinstance(r, tuple) else (r,)) for r in (got, want)), strict=True):
@@ -73,6 +72,25 @@ def convolutions(draw: Any) -> dict[str, Any]:
         "bias": draw(st.sampled_from([None, np.arange(o * groups, dtype=x.dtype)])),
         "rest": (stride, padding, dilation, groups),
     }
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", kernels.TABLE)
+def test_the_example_calls_are_their_twins(name, dtype):
+    for arguments in kernels.examples(name, dtype):
+        same(name, *arguments)
+
+
+def test_warming_up_with_an_empty_cache_compiles_everything(tmp_path):
+    code = """
+import tinygrad_lite as tl
+from tinygrad_lite.kernels import compiled
+tl.warmup()
+print(*[f.py_func.__name__ for f in compiled.made if not f.overloads])
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "TINYGRAD_LITE_KERNELS": "numba"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert not done.stdout.strip(), "no example call reaches these compiled functions"
 
 
 @often
@@ -228,13 +246,13 @@ def test_scatter_rows_is_its_twin(data):
 
 @pytest.mark.parametrize("place", [3, -1])
 def test_scatter_planes_refuses_a_place_outside(place):
-    for version in (fast("scatter_planes"), twins.scatter_planes):
+    for version in (fast("scatter_planes"), twin("scatter_planes")):
         with pytest.raises(IndexError, match="outside of its plane"):
             version(np.ones((1, 1)), np.array([[place]]), 3)
 
 
 @pytest.mark.parametrize("rows", [[0, 3], [-1, 0]])
 def test_scatter_rows_refuses_an_index_out_of_range(rows):
-    for version in (fast("scatter_rows"), twins.scatter_rows):
+    for version in (fast("scatter_rows"), twin("scatter_rows")):
         with pytest.raises(IndexError, match="out of range for 3 rows"):
             version(np.ones((2, 4)), np.array(rows), 3)

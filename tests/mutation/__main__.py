@@ -36,7 +36,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-import tinygrad_lite.kernels
+import tinygrad_lite.kernels.twins
 import tinygrad_lite.ops
 from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.mutants import mutants
@@ -49,7 +49,7 @@ DRAWS = 15
 """Calls of each operation, as many as the registry walk makes."""
 
 
-COUNTING = ("convolution", "pooling", "resampling", "twins")
+COUNTING = ("convolution", "pooling", "resampling")
 """Modules whose integers are places in a picture."""
 
 
@@ -66,9 +66,9 @@ class Target:
 
 def modules() -> list[types.ModuleType]:
     found = [autograd]
-    for package in (tinygrad_lite.ops, tinygrad_lite.kernels):
+    for package in (tinygrad_lite.ops, tinygrad_lite.kernels.twins):
         for info in pkgutil.iter_modules(package.__path__):
-            if "numba" not in info.name and info.name not in ("creation", "numpy_protocol"):
+            if info.name not in ("creation", "numpy_protocol"):
                 found.append(importlib.import_module(f"{package.__name__}.{info.name}"))
     return found
 
@@ -163,7 +163,7 @@ PLAIN = {
     "selection": "elementwise", "special": "elementwise", "transcendental": "elementwise",
     "trigonometric": "elementwise", "contraction": "products", "decompositions": "linalg", "determinants": "linalg",
     "norms": "linalg", "systems": "linalg", "gathering": "indexing", "joining": "shapes", "rearranging": "shapes",
-    "scans": "reductions", "losses_classification": "losses", "twins": "convolution",
+    "scans": "reductions", "losses_classification": "losses",
 }  # fmt: skip
 """Where the plain tests of a module stand, if not under its own name."""
 

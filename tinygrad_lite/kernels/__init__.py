@@ -1,9 +1,9 @@
-"""Kernels: the few inner loops that NumPy can't do quickly, each by one name: `kernels.convolve(...)`.
+"""Kernels: the inner loops that NumPy can't do quickly, each by one name: `kernels.convolve(...)`.
 
-Every kernel has a plain NumPy twin with the same signature (twins.py), which is its specification. The
-Numba version is taken where there is one; the twin where Numba is missing, where the environment says
-`TINYGRAD_LITE_KERNELS=numpy`, and, inside a kernel, for dtypes it is not compiled for. Nothing is
-imported or compiled before a kernel is first called.
+Every kernel has a plain NumPy twin with the same signature, in the folder twins, which is its specification.
+The Numba version, in the file of the same name here, is taken where there is one; the twin where Numba or
+that file is missing, where the environment says `TINYGRAD_LITE_KERNELS=numpy`, and, inside a kernel, for
+dtypes it is not compiled for. Nothing is imported or compiled before a kernel is first called.
 """
 
 from __future__ import annotations
@@ -11,21 +11,24 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 TABLE = {
     "convolve": "convolution",
     "convolve_input": "convolution",
     "convolve_weight": "convolution",
-    "unfold": "twins",
-    "fold": "twins",
+    "unfold": "convolution",
+    "fold": "convolution",
     "max_pool": "pooling",
     "scatter_planes": "pooling",
-    "resample": "pooling",
-    "resample_back": "pooling",
+    "resample": "resampling",
+    "resample_back": "resampling",
     "scatter_rows": "scatter",
 }
-"""The name of a kernel, and the file it is taken from: the one with its Numba version, or the twins for good."""
+"""The name of a kernel, and that of its file, here and among the twins."""
 
 
 def backend() -> str:
@@ -37,10 +40,42 @@ def backend() -> str:
     return chosen or ("numpy" if interpreted or not importlib.util.find_spec("numba") else "numba")
 
 
+def twin(name: str) -> Callable[..., Any]:
+    """The NumPy version of a kernel."""
+    return getattr(importlib.import_module(f"{__name__}.twins.{TABLE[name]}"), name)
+
+
+def fast(name: str) -> Callable[..., Any] | None:
+    """The Numba version of a kernel, or None where there is none: its file, or one that it stands on, was cut out."""
+    try:
+        module = importlib.import_module(f"{__name__}.{TABLE[name]}")
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith(__name__):
+            raise
+        return None
+    return getattr(module, name, None)
+
+
 def __getattr__(name: str) -> Any:
     """Resolve a kernel at its first use (PEP 562); from then on it is an attribute of this module."""
     if name not in TABLE:
         raise AttributeError(f"kernels has no {name!r}; the kernels are {', '.join(TABLE)}")
-    file = TABLE[name] if backend() == "numba" else "twins"
-    kernel = globals()[name] = getattr(importlib.import_module(f"{__name__}.{file}"), name)
+    kernel = globals()[name] = (fast(name) if backend() == "numba" else None) or twin(name)
     return kernel
+
+
+def examples(name: str, dtype: Any) -> list[tuple]:
+    """Arguments to call a kernel with, small ones, which together reach all of its compiled code."""
+    twins = importlib.import_module(f"{__name__}.twins.{TABLE[name]}")
+    return twins.EXAMPLES[name](np.dtype(dtype).type)
+
+
+def warmup(dtype: Any = np.float32) -> None:
+    """Compile all kernels now, for one dtype, rather than each at its first call. It is done once: they are cached.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.warmup()
+    """
+    for name in TABLE:
+        for arguments in examples(name, dtype):
+            getattr(importlib.import_module(__name__), name)(*arguments)

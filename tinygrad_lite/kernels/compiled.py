@@ -1,37 +1,107 @@
-"""How kernels are compiled, the memory they work in, and the threads they run on."""
+"""How kernels are compiled and kept, and the memory they work in."""
 
 from __future__ import annotations
 
-import os
+import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
+from numba.core import event
+from numba.core.caching import FunctionCache
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 """The dtypes kernels are compiled for; the twins do the others."""
 
+MATHS = {"contract", "reassoc", "nsz"}
+"""What the compiler may change: fuse a product and a sum, reorder sums, and the sign of a zero; NaN and Inf stay."""
 
-def compiled(function: Callable) -> Callable:
-    """Compile at the first call, cached on disk where that can be, without the interpreter lock.
+SOURCES = sorted(Path(__file__).parent.glob("*.py"))
+STAMP = tuple((p.name, p.stat().st_mtime, p.stat().st_size) for p in SOURCES)
+made: list[Any] = []
+"""Every compiled function, in the order of their definition."""
 
-    Kernels of one file may call each other; not those of another, whose changes the cache would not notice.
+_lock = threading.Lock()
+
+
+class KernelCache(FunctionCache):
+    """Numba's cache on disk, which a change of any kernel file outdates: they call each other's functions.
+
+    Processes that compile at once write in turn.
     """
-    try:
-        return numba.njit(function, nogil=True, error_model="numpy", cache=True)
-    except RuntimeError:  # nowhere to write to
-        return numba.njit(function, nogil=True, error_model="numpy")
+
+    def __init__(self, function: Callable) -> None:
+        super().__init__(function)
+        self._cache_file._source_stamp = STAMP
+
+    def _save_overload(self, signature: Any, data: Any) -> None:
+        with _lock, exclusive(Path(self.cache_path)):
+            super()._save_overload(signature, data)
+
+
+class exclusive:
+    """Hold a folder against other processes; where the system has no such locks, don't."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.file = open(self.folder / "tinygrad_lite.lock", "a")
+        try:
+            import fcntl
+
+            fcntl.flock(self.file, fcntl.LOCK_EX)
+        except ImportError:
+            pass
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+
+def compiled(function: Callable) -> Any:
+    """Compile at the first call, without the interpreter lock, and keep the result on disk where that can be."""
+    dispatcher = numba.njit(function, nogil=True, error_model="numpy", fastmath=MATHS)
+    with suppress(RuntimeError):  # nowhere to write to
+        dispatcher._cache = KernelCache(function)
+    made.append(dispatcher)
+    return dispatcher
+
+
+class Announcer(event.Listener):
+    """Says so when compiling takes more than a second, for a first run seems to hang otherwise."""
+
+    def __init__(self) -> None:
+        self.depth, self.said = 0, False
+        self.timer: threading.Timer | None = None
+
+    def on_start(self, event: Any) -> None:
+        if not self.depth and not self.said:
+            self.timer = threading.Timer(1.0, self.say)
+            self.timer.daemon = True
+            self.timer.start()
+        self.depth += 1
+
+    def on_end(self, event: Any) -> None:
+        self.depth -= 1
+        if not self.depth and self.timer:
+            self.timer.cancel()
+
+    def say(self) -> None:
+        self.said = True
+        print("tinygrad_lite: compiling kernels, once; `tinygrad_lite.warmup()` does it ahead", file=sys.stderr)
+
+
+event.register("numba:compile", Announcer())
 
 
 def contiguous(x: np.ndarray) -> np.ndarray:
     """x, or a copy of it that is of the one kind kernels are compiled for: C-contiguous, aligned, writable."""
     return x if x.flags.carray else np.array(x, order="C")
-
-
-# ------------------------------------------------------------------------------------- workspace
 
 
 class _Workspace(threading.local):
@@ -50,36 +120,3 @@ def workspace(size: int, dtype: np.dtype) -> np.ndarray:
     if buffer is None or buffer.size < size:
         buffer = _workspace.buffers[dtype] = np.zeros(size, dtype)
     return buffer
-
-
-# --------------------------------------------------------------------------------------- threads
-
-
-_processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-THREADS = int(os.environ.get("TINYGRAD_LITE_THREADS", 0)) or _processors
-"""How many threads a large kernel is spread over. Kernels run without the interpreter lock, in Python threads:
-several threads of a program may call kernels at once."""
-
-WORTHWHILE = 4e6
-"""How many arithmetic operations make it worth to wake another thread (about 30 microseconds)."""
-
-_pool: list[ThreadPoolExecutor] = []
-
-
-def spread(task: Callable[[int, int], None], count: int, operations: float) -> None:
-    """Call `task(first, last)` for ranges that make up 0 ... count, in several threads if there is enough to do."""
-    parts = min(THREADS, count, 1 + int(operations / WORTHWHILE))
-    if parts < 2:
-        task(0, count)
-        return
-    if not _pool:
-        _pool.append(ThreadPoolExecutor(THREADS - 1, "tinygrad_lite"))
-    edges = [count * k // parts for k in range(parts + 1)]
-    others = [_pool[0].submit(task, a, b) for a, b in pairwise(edges[1:])]
-    task(0, edges[1])
-    for other in others:
-        other.result()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.clear)  # threads don't survive a fork

@@ -18,10 +18,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.kernels import direct, twins
-from tinygrad_lite.kernels.compiled import FLOATS, contiguous, spread, workspace
+from tinygrad_lite.kernels import direct
+from tinygrad_lite.kernels.compiled import FLOATS, contiguous, workspace
 from tinygrad_lite.kernels.direct import BYTES, CHANNELS, COLUMNS, ROWS, VECTORS
-from tinygrad_lite.kernels.twins import Sizes
+from tinygrad_lite.kernels.threads import spread
+from tinygrad_lite.kernels.twins import convolution as twins
+from tinygrad_lite.kernels.twins.convolution import Sizes
 
 FLATS = 1024  # positions that a block of small images should have
 SMALL = 1 << 16  # packed numbers that a block of images should not exceed: they stay in the second-level cache
@@ -257,6 +259,3 @@ def convolve_weight(
     spread(task, len(x) * plan.numbers[3], groups * plan.operations)
     total = reduce(np.add, (parts[start] for start in sorted(parts)))  # in order, to be the same every time
     return np.ascontiguousarray(total[:, :outs, : len(plan.offset)]).reshape(shape)
-
-
-unfold, fold = twins.unfold, twins.fold

@@ -1,11 +1,11 @@
-"""Adding rows into a table, in Numba; twins.py says what is computed."""
+"""Adding rows into a table, in Numba; twins/scatter.py says what is computed."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_lite.kernels import twins
 from tinygrad_lite.kernels.compiled import FLOATS, compiled, contiguous
+from tinygrad_lite.kernels.twins import scatter as twins
 
 
 @compiled

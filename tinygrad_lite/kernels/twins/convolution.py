@@ -1,6 +1,6 @@
-"""The kernels in plain NumPy: what each one computes, for any dtype.
+"""Convolution in plain NumPy: what its kernels compute, for any dtype.
 
-Convolution. One sum stands behind all of it, over images n, places i of the output, places k in the
+One sum stands behind all of it, over images n, places i of the output, places k in the
 kernel, channels c of the input and o of the output (of the same group):
 
     S(x, w, y) = sum  x[n, c, stride * i + dilation * k - padding] * w[o, c, k] * y[n, o, i]
@@ -129,58 +129,17 @@ def fold(
     return add_windows(columns, spatial, stride, padding, dilation)
 
 
-# -------------------------------------------------------------------------------------- pooling
-
-
-def max_pool(x: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The largest value of each window, and its place in the flattened plane (the first one; NaN is largest).
-
-    x (planes, H, W). rows (OH, KH): the rows of each window, in order, the last one repeated where a window
-    has fewer; columns (OW, KW) likewise. Returns values and int64 places, both (planes, OH, OW).
-    """
-    shape = (len(x), len(rows), len(columns))
-    best, place = np.empty(shape, x.dtype), np.full(shape, -1, np.int64)
-    for r in rows.T:
-        for c in columns.T:
-            value = x[:, r[:, None], c]
-            here = np.broadcast_to(r[:, None] * x.shape[2] + c, shape)
-            better = (place < 0) | (value > best) | (np.isnan(value) & ~np.isnan(best))
-            best[better], place[better] = value[better], here[better]
-    return best, place
-
-
-def scatter_planes(g: np.ndarray, place: np.ndarray, size: int) -> np.ndarray:
-    """(planes, size): out[p, place[p, i]] += g[p, i], all places in 0 ... size - 1 (else IndexError)"""
-    if ((place < 0) | (place >= size)).any():
-        raise IndexError("scatter_planes: a place lies outside of its plane")
-    out = np.zeros((len(g), size), g.dtype)
-    np.add.at(out, (np.arange(len(g))[:, None], place), g)
-    return out
-
-
-def resample(x: np.ndarray, index: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """y[a, i, b] = sum over t of weight[i, t] * x[a, index[i, t], b], for x (A, L, B), index and weight (n, T)"""
-    y, weight = np.zeros((len(x), len(index), x.shape[2]), x.dtype), weight.astype(x.dtype)
-    for t in range(index.shape[1]):
-        y += weight[:, t, None] * x[:, index[:, t]]
-    return y
-
-
-def resample_back(y: np.ndarray, index: np.ndarray, weight: np.ndarray, size: int) -> np.ndarray:
-    """The transpose of `resample`: x[a, index[i, t], b] += weight[i, t] * y[a, i, b], for x (A, size, B)"""
-    x, weight = np.zeros((len(y), size, y.shape[2]), y.dtype), weight.astype(y.dtype)
-    for t in range(index.shape[1]):
-        np.add.at(x.swapaxes(0, 1), index[:, t], (weight[:, t, None] * y).swapaxes(0, 1))
-    return x
-
-
-# --------------------------------------------------------------------------------------- scatter
-
-
-def scatter_rows(g: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
-    """(size, D): out[index[i]] += g[i], for g (n, D) and index (n), all in 0 ... size - 1 (else IndexError)"""
-    for bad in index[(index < 0) | (index >= size)]:
-        raise IndexError(f"scatter_rows: index {bad} is out of range for {size} rows")
-    out = np.zeros((size, g.shape[1]), g.dtype)
-    np.add.at(out, index, g)
-    return out
+EXAMPLES: dict[str, Any] = {
+    "convolve": lambda t: [
+        (np.ones((1, 1, 4, 4), t), np.ones((1, 1, 3, 3), t), np.ones(1, t), (1, 1), (1, 1), (1, 1), 1, (4, 4))
+    ],
+    "convolve_input": lambda t: [
+        (np.ones((1, 1, 4, 4), t), np.ones((1, 1, 3, 3), t), (1, 1), (1, 1), (1, 1), 1, (4, 4))
+    ],
+    "convolve_weight": lambda t: [
+        (np.ones((1, 1, 4, 4), t), np.ones((1, 1, 4, 4), t), (1, 1), (1, 1), (1, 1), 1, (3, 3))
+    ],
+    "unfold": lambda t: [(np.ones((1, 1, 4, 4), t), (3, 3), (1, 1), (1, 1), (1, 1), (4, 4))],
+    "fold": lambda t: [(np.ones((1, 9, 16), t), (4, 4), (3, 3), (1, 1), (1, 1), (1, 1), (4, 4))],
+}
+"""Small calls that reach all compiled code; see kernels.examples."""
