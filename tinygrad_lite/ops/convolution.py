@@ -1,6 +1,6 @@
 """Convolution and its transpose, in one, two and three dimensions; unfold and fold.
 
-All of it is one sum of three arrays, input, weight and output (kernels/twins.py), which is linear in each.
+All of it is one sum of three arrays, input, weight and output (kernels/twins/convolution.py), which is linear in each.
 The three primitives are its derivatives with respect to one of them, so each one's gradient rules are the
 other two, to any order (Dumoulin and Visin 2016, arXiv:1603.07285, section 4).
 """
