@@ -3,7 +3,7 @@
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
-from tinygrad_lite import autograd
+from tinygrad_lite import autograd, memory
 from tinygrad_lite.autograd import AnomalyError, GradientError, backward, grad
 from tinygrad_lite.modes import (
     detect_anomaly,
@@ -48,6 +48,8 @@ from tinygrad_lite.ops.losses_classification import *
 from tinygrad_lite.kernels import warmup
 from tinygrad_lite.kernels.threads import get_num_threads, set_num_threads
 from tinygrad_lite.functional import checkpoint, hessian, hvp, jacobian, jvp, vjp
+
+memory.keep()
 
 _LAZY = {"data", "io", "layers", "optim", "testing", "save", "load"}
 
