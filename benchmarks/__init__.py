@@ -1,0 +1,1 @@
+"""tinygrad_lite and PyTorch side by side: `python -m benchmarks`."""
