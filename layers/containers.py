@@ -20,7 +20,8 @@ class _Row(Module):
     kind: type = Module
 
     def _entries(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if isinstance(value, self.kind)}
+        kind = self.kind
+        return {name: value for name, value in self.__dict__.items() if isinstance(value, kind)}
 
     def _checked(self, value: Any) -> Any:
         if not isinstance(value, Module):

@@ -49,6 +49,7 @@ from tinygrad_lite.kernels import warmup
 from tinygrad_lite.kernels.threads import get_num_threads, set_num_threads
 from tinygrad_lite.functional import checkpoint, hessian, hvp, jacobian, jvp, vjp
 
+Tensor._quicken()
 memory.keep()
 
 _LAZY = {"data", "io", "layers", "optim", "testing", "save", "load"}

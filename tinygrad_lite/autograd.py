@@ -142,17 +142,13 @@ def _sweep(seeds: dict[Any, Any], targets: set | None, retain_graph: bool, creat
     anomaly = modes.flags & ANOMALY
     summed = set()  # parents whose gradient is an array of our own making: safe to add to in place
     for node in nodes:
-        if needed is not None and node not in needed:
-            grads.pop(node, None)
-            continue
-        kept = targets is not None and node in targets
-        g = grads.get(node) if kept else grads.pop(node, None)
-        if g is None:
+        g = grads.pop(node, None)
+        if g is None or (needed is not None and node not in needed):
             continue
         if node.hooks is not None:
             g = run_hooks(node.hooks, g)
-            if kept:
-                grads[node] = g
+        if targets is not None and node in targets:
+            grads[node] = g
         op, saved = node.op, node.saved
         if type(saved) is not list:
             saved = recall(node)
@@ -168,7 +164,7 @@ def _sweep(seeds: dict[Any, Any], targets: set | None, retain_graph: bool, creat
                 contribution = op.pulls[k](g, saved) if ready is None else ready[k]
                 if contribution is None:
                     continue
-                if contribution.shape != parent.shape or contribution.dtype != parent.dtype:
+                if contribution.shape != parent.shape or contribution.dtype is not parent.dtype:
                     contribution = fit(contribution, parent, node)
                 if anomaly:
                     check_backward(contribution, node)

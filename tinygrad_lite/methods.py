@@ -26,6 +26,7 @@ def method(name: str) -> Callable[..., Any]:
         return getattr(tl, name)(self, *args, **params)
 
     call.__name__, call.__doc__ = name, f"`tl.{name}` of this Tensor."
+    call.operation = name  # type: ignore[attr-defined]
     return call
 
 
@@ -67,45 +68,13 @@ class Methods:
 
     _array: np.ndarray
 
-    def __add__(self, other: Any) -> Tensor:
-        return tl.add(self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return tl.add(other, self)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return tl.subtract(self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return tl.subtract(other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return tl.multiply(self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return tl.multiply(other, self)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return tl.divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return tl.divide(other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return tl.power(self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return tl.power(other, self)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return tl.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return tl.matmul(other, self)
-
-    def __neg__(self) -> Tensor:
-        return tl.negative(self)
-
+    __add__, __radd__ = method("add"), reflected("add")
+    __sub__, __rsub__ = method("subtract"), reflected("subtract")
+    __mul__, __rmul__ = method("multiply"), reflected("multiply")
+    __truediv__, __rtruediv__ = method("divide"), reflected("divide")
+    __pow__, __rpow__ = method("power"), reflected("power")
+    __matmul__, __rmatmul__ = method("matmul"), reflected("matmul")
+    __neg__ = method("negative")
     __floordiv__, __rfloordiv__ = method("floor_divide"), reflected("floor_divide")
     __mod__, __rmod__ = method("remainder"), reflected("remainder")
     __pos__, __abs__ = method("positive"), method("abs")
@@ -184,6 +153,17 @@ class Methods:
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and self._array.size == 1 else format(str(self), spec)
+
+    @classmethod
+    def _quicken(cls) -> None:
+        """Put the quick calls of operations (quick.py) in the place of operators and of methods without arguments."""
+        for name, call in list(vars(Methods).items()):
+            op: Any = tl.registry.get(getattr(call, "operation", ""))
+            if hasattr(op, "make_quick") and (op.arity == 1 or name.startswith("__")):
+                quick = op.make_quick()
+                if quick:
+                    quick.__name__, quick.__doc__ = call.__name__, call.__doc__
+                    setattr(Methods, name, quick)
 
     # Elementwise
     abs, sign, exp, exp2, expm1 = method("abs"), method("sign"), method("exp"), method("exp2"), method("expm1")

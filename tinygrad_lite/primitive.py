@@ -25,8 +25,10 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
-from tinygrad_lite.autograd import AnomalyError, GradientError, Node, Several
-from tinygrad_lite.modes import ANOMALY, RECORD, modes, user_line
+from tinygrad_lite.autograd import Node, Several
+from tinygrad_lite.explain import check_forward, explained
+from tinygrad_lite.modes import ANOMALY, RECORD, modes
+from tinygrad_lite.quick import MAKERS
 from tinygrad_lite.tensor import Array, Tensor, new, to_array, wrap
 
 P = ParamSpec("P")
@@ -107,6 +109,7 @@ class Primitive(Generic[P, R]):
         self.variadic = "Arrays" in annotations[self.names[0]]
         self.plain = len(self.names) == len(operands) and not self.variadic
         usual = {name: default for name, default in self.defaults.items() if name not in operands}
+        self.leading = self.names[: self.arity] == operands
         self.usual = None if self.variadic or MISSING in usual.values() else usual
         # Slots: where operands, parameters, results and special values stand in a node's saved values.
         self.many = outputs.startswith("*")
@@ -122,6 +125,7 @@ class Primitive(Generic[P, R]):
         self.joint: Rule | None = None
         self.ruled = 0  # a bit for each operand that has a rule
         self.plans: dict[int, tuple] = {}
+        self.quick: Any = None  # the function for the usual call (quick.py), made when first needed
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -138,6 +142,7 @@ class Primitive(Generic[P, R]):
         self.rules[k] = made = Rule(rule, self)
         self.pulls[k] = made.pull
         self.ruled |= 1 << k
+        self.quick = None
         return rule
 
     def gradients(self, rule: Callable) -> Callable:
@@ -176,14 +181,32 @@ class Primitive(Generic[P, R]):
         )
         return plan
 
+    def kept(self, mask: int) -> tuple[bool, ...]:
+        """For the operands in `mask`: whether their rules read each operand, parameter and result."""
+        unread = (self.plans.get(mask) or self.plan(mask))[0]
+        return tuple(s not in unread for s in range(self.first_special))
+
     # -------------------------------------------------------------------------------- calling
 
     def __call__(self, *args: P.args, **params: P.kwargs) -> R:
+        quick = self.quick if self.quick is not None else self.make_quick()
+        if quick and not params and len(args) == self.arity:
+            return quick(*args)
+        return self.general(args, params)
+
+    def make_quick(self) -> Any:
+        """Make the function for the usual call, or False where the operation is not so simple."""
+        simple = self.plain and self.results is None and not self.joint and self.arity in MAKERS
+        self.quick = MAKERS[self.arity](self) if simple else False
+        return self.quick
+
+    def general(self, args: Sequence, params: dict) -> Any:
+        """Call with any arguments."""
         operands: Sequence[Any] = args
         if params or len(args) != self.arity or self.usual is None:
-            operands, params = self.bind(args, params)  # type: ignore[assignment]
+            operands, params = self.bind(args, params)
         else:
-            params = self.usual  # type: ignore[assignment]
+            params = self.usual
         arrays: list[Any] = []
         parents: list[Any] = []  # where the gradient of each operand goes on, if anywhere
         mask, bit, numbers_only = 0, 1, True
@@ -224,7 +247,7 @@ class Primitive(Generic[P, R]):
         if mask and out.dtype.kind == "f":
             t._requires_grad = True
             t._edge = self.record(operands, parents, arrays, params, [t], mask, flags)
-        return t  # type: ignore[return-value]
+        return t
 
     def compute(self, arrays: list, params: dict) -> Any:
         return self.value(arrays, **params) if self.variadic else self.value(*arrays, **params)  # type: ignore
@@ -300,6 +323,10 @@ class Primitive(Generic[P, R]):
 
     def bind(self, args: Sequence, params: dict) -> tuple[Sequence, dict]:
         """Sort the arguments of a call into operands and parameters, in order and with the defaults."""
+        if self.usual is not None and self.leading and self.arity <= len(args) <= len(self.names):
+            rest = dict(zip(self.names[self.arity :], args[self.arity :]))
+            if not params or (not rest and params.keys() <= self.usual.keys()):
+                return args[: self.arity], self.usual | rest | params
         if len(args) > len(self.names):
             raise TypeError(f"{self.name}: got {len(args)} arguments, but takes {', '.join(self.names)}")
         given = dict(zip(self.names, args))
@@ -359,33 +386,6 @@ def share_memory(t: Tensor, operands: Sequence) -> None:
                 t._share_memory_with(a)
         elif isinstance(a, np.ndarray) and (base is a or base is a.base):
             t._shared = True
-
-
-KINDS = (IndexError, TypeError, ValueError, NotImplementedError, ZeroDivisionError)
-
-
-def explained(error: Exception, name: str, operands: Sequence) -> Exception:
-    """The error again, with the operation in front and what it was given behind."""
-    text = str(error)
-    if isinstance(error, GradientError) or text.startswith(f"{name}:"):
-        return error
-    given = []
-    for a in operands:
-        if isinstance(a, (Tensor, np.ndarray)):
-            given.append(f"{a.dtype}{list(a.shape)}")
-    behind = f" (given {', '.join(given)})" if given and "(given " not in text else ""
-    kind = type(error) if type(error) in KINDS else next((k for k in KINDS if isinstance(error, k)), RuntimeError)
-    return kind(f"{name}: {text}{behind}")
-
-
-def check_forward(name: str, arrays: Sequence, out: Any) -> None:
-    """Raise for a NaN or Inf that was made here, and not handed in."""
-
-    def finite(a: Any) -> bool:
-        return all(map(finite, a)) if isinstance(a, (list, tuple)) else a is None or bool(np.isfinite(a).all())
-
-    if finite(arrays) and not finite(out):
-        raise AnomalyError(f"{name} made the first NaN or Inf, at {user_line()}")
 
 
 @overload

@@ -63,4 +63,7 @@ def policy(train: bool) -> Row:
     return Row(f"4-64-64-2 policy, batch 1, {'training step' if train else 'forward'}", build)
 
 
-GROUPS = [Group("small operations", 1.3, 1.6, [chain(True), chain(False), policy(False), policy(True)])]
+GROUPS = [
+    Group("small operations", 1.3, 1.6, [chain(True), policy(False), policy(True)]),
+    Group("small operations, further", 1.0, 1.0, [chain(False)]),
+]

@@ -128,6 +128,8 @@ def norms(draw: Any) -> Call:
     axis, rank = call.params["axis"], call.args[0].ndim
     if call.params["ord"] is not None and isinstance(axis, tuple) and len(axis) != 2:
         call.params["axis"] = axis[0]
+    elif isinstance(axis, tuple) and len(axis) > 2:
+        call.params["axis"] = axis[:2]  # PyTorch takes no more
     elif call.params["ord"] is not None and (axis is None or len(np.atleast_1d(axis)) == 2) and rank != 1:
         call = draw(matrix_norms(["fro", "nuc", 1, -1, 2, -2, math.inf]))
     return call

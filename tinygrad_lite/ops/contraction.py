@@ -29,6 +29,8 @@ def product(x: Any, y: Any) -> Any:
     """np.matmul, for values and rules; float16 goes through float32, for BLAS has no half precision."""
     if x.dtype is HALF and y.dtype is HALF:
         return np.matmul(x.astype(np.float32), y.astype(np.float32)).astype(HALF)
+    if type(x) is type(y) is np.ndarray and x.ndim == y.ndim == 2:
+        return x.dot(y)  # the same, with half a microsecond less around it
     return np.matmul(x, y)
 
 

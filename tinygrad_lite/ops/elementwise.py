@@ -8,7 +8,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from tinygrad_lite.primitive import Primitive, explained, primitive
+from tinygrad_lite.explain import explained
+from tinygrad_lite.primitive import Primitive, primitive
 from tinygrad_lite.tensor import Array, Tensor
 
 __all__ = [

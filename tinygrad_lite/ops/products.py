@@ -97,21 +97,31 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Tensor:
     >>> tl.linear(tl.tensor([1.0, 2.0]), tl.tensor([[3.0, 4.0]]), tl.tensor([0.5]))
     tensor([11.5])
     """
-    if weight.ndim not in (1, 2) or not input.ndim or input.shape[-1] != weight.shape[-1]:
+    many = input.ndim > 2
+    try:
+        out = product(rows(input) if many else input, weight.T if 0 < weight.ndim < 3 else None)
+    except (ValueError, AttributeError):
         raise ValueError(
             f"linear: input of shape {input.shape} and weight of shape {weight.shape}; they need (..., in) and "
             "(out, in). A weight that is stored as (in, out) has to be transposed"
-        )
-    many = input.ndim > 2
-    out = product(rows(input) if many else input, weight.T)
+        ) from None
     if bias is not None:
-        if np.shape(bias) not in (weight.shape[:-1], (1,), ()):
-            raise ValueError(f"linear: bias of shape {np.shape(bias)} for weight of shape {weight.shape}")
-        if getattr(bias, "dtype", out.dtype) is out.dtype:
-            out += bias
-        else:
-            out = out + bias
+        try:
+            out = shifted(out, bias, weight)
+        except ValueError:
+            raise ValueError(f"linear: bias of shape {np.shape(bias)} for weight of shape {weight.shape}") from None
     return np.reshape(out, input.shape[:-1] + weight.shape[:-1]) if many else out
+
+
+def shifted(out: Any, bias: Any, weight: Any) -> Any:
+    """out + bias, in place where it can be."""
+    usual = type(bias) is np.ndarray and bias.ndim == 1 and bias.dtype is out.dtype and out.ndim
+    if not usual and np.shape(bias) not in (weight.shape[:-1], (1,), ()):
+        raise ValueError
+    if not usual:
+        return out + bias
+    out += bias  # a ValueError where the lengths differ
+    return out
 
 
 @linear.gradient
