@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +23,20 @@ x = tl.tensor(np.arange(32, dtype=np.float32).reshape(1, 2, 4, 4), requires_grad
 y = tl.max_pool2d(tl.conv2d(x, np.ones((3, 2, 3, 3), np.float32), padding=1), 2)
 y.sum().backward()
 print(tl.kernels.backend(), "numba" in sys.modules, float(y.sum()), float(x.grad.sum()))
+"""
+
+ALL = """
+import numpy as np
+from tinygrad_lite import kernels
+SOME = ["resample", "scatter_planes", "scatter_rows"]
+for name in kernels.TABLE:
+    for arguments in kernels.examples(name, np.float32):
+        got, want = getattr(kernels, name)(*arguments), kernels.twin(name)(*arguments)
+        several = isinstance(want, tuple)
+        for a, b in zip(got if several else [got], want if several else [want]):
+            if isinstance(b, np.ndarray):
+                np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+print("all as their twins")
 """
 
 
@@ -61,14 +76,31 @@ u.find_spec = lambda name, *rest: None if name == "numba" else find(name, *rest)
     assert run(hide + CODE).startswith("numpy False")
 
 
-def test_a_kernel_file_that_was_cut_out_leaves_the_twin():
+FILES = sorted(p.stem for p in Path(kernels.__file__).parent.glob("*.py") if p.stem not in ("__init__", "threads"))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_kernel_file_that_was_cut_out_leaves_a_working_engine(file):
     pytest.importorskip("numba", reason="without Numba the twins are the kernels")
-    hide = """
-import sys
-for name in ("direct", "pooling"):
-    sys.modules[f"tinygrad_lite.kernels.{name}"] = None
-"""
-    assert run(hide + CODE, TINYGRAD_LITE_KERNELS="").endswith("3348.0 216.0")
+    cut = f"import sys; sys.modules['tinygrad_lite.kernels.{file}'] = None"
+    assert run(f"{cut}\n{ALL}", TINYGRAD_LITE_KERNELS="").endswith("all as their twins")
+
+
+def test_processes_that_compile_at_once_share_a_cache(tmp_path):
+    pytest.importorskip("numba", reason="without Numba nothing is compiled")
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "TINYGRAD_LITE_KERNELS": "numba"}
+    command = [sys.executable, "-c", ALL.replace("kernels.TABLE", "SOME")]
+    started = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [process.communicate(timeout=300)[0].strip() for process in started] == ["all as their twins"] * 3
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert again.stdout.strip() == "all as their twins" and "compiling" not in again.stderr
+
+
+def test_a_long_compilation_says_so(tmp_path):
+    pytest.importorskip("numba", reason="without Numba nothing is compiled")
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "TINYGRAD_LITE_KERNELS": "numba"}
+    done = subprocess.run([sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.stderr.count("tinygrad_lite: compiling kernels") == 1, done.stderr
 
 
 def test_the_number_of_threads_can_be_set():
