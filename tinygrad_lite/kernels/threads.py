@@ -1,18 +1,39 @@
-"""The threads that large kernels are spread over."""
+"""The threads that large kernels are spread over.
+
+They are threads of Python: a kernel runs without the interpreter lock, so several run at once. What is spread is
+cut into one range a thread; whoever is free takes the next, so that nobody waits for a thread that is still
+asleep. Results don't depend on who takes which range; on how many there are, only by the rounding of sums.
+"""
 
 from __future__ import annotations
 
 import os
+import threading
+import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import pairwise
+from typing import Any
 
-WORTHWHILE = 4e6
-"""How many arithmetic operations make it worth to wake another thread (about 30 microseconds)."""
+import numpy as np
+
+WORTHWHILE = 4e5
+"""How many arithmetic operations make it worth to have another thread, which costs about 10 microseconds."""
+
+LOOKS = 5000
+"""How often a thread looks for more work before it sleeps: for about 150 microseconds."""
+
+DELAY = 300
+"""Looks, about 9 microseconds, between seeing work and starting. By then the giver is in its own part and has left
+the interpreter lock, and ends before; who finds the lock taken is put to sleep, and that is dear."""
+
+GIVEN, DONE = 0, 16
+"""Where on the board the numbers of the last job given and of the last job done stand, a cache line for each."""
 
 _processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _count = int(os.environ.get("TINYGRAD_LITE_THREADS", 0)) or _processors
-_pool: list[ThreadPoolExecutor] = []
+_crews: list[Crew] = []
 
 
 def get_num_threads() -> int:
@@ -44,27 +65,125 @@ def set_num_threads(count: int) -> None:
     if count < 1:
         raise ValueError(f"set_num_threads: got {count}; it needs at least 1")
     _count = int(count)
-    _pool.clear()
+    while _crews:
+        _crews.pop().dismiss()
+
+
+class Job:
+    """A task, and the ranges of it that nobody has taken yet."""
+
+    def __init__(self, task: Callable[[int, int], None], edges: list[int]) -> None:
+        self.task, self.ranges = task, deque(pairwise(edges))
+        self.count = len(self.ranges)
+        self.finished: list[BaseException | None] = []  # for each range done: the error that it ended with
+
+    def take(self) -> None:
+        """Do ranges while there are any."""
+        while True:
+            try:
+                first, last = self.ranges.popleft()
+            except IndexError:
+                return
+            error = None
+            try:
+                self.task(first, last)
+            except BaseException as raised:
+                error = raised
+            self.finished.append(error)
+
+
+class Crew:
+    """Threads that do a job together with the one that gives it."""
+
+    def __init__(self, helpers: int, changed: Callable[..., bool]) -> None:
+        self.changed = changed  # waiting.py
+        self.looks = LOOKS if helpers < _processors else 1
+        self.board = np.zeros(32, np.int64)
+        changed(self.board, GIVEN, 0, 1, 0)  # compiled before two threads ask for it
+        self.busy = threading.Lock()
+        self.job: Job | None = None
+        self.asleep: deque[Any] = deque()  # a locked lock for each sleeping thread
+        for _ in range(helpers):
+            threading.Thread(target=self.help, name="tinygrad_lite", daemon=True).start()
+
+    def help(self) -> None:
+        """What a thread does: take part in each job."""
+        bed = threading.Lock()
+        bed.acquire()
+        seen = 0
+        while True:
+            if not self.changed(self.board, GIVEN, seen, self.looks, DELAY):
+                self.sleep(bed, seen)
+            seen, job = int(self.board[GIVEN]), self.job
+            if job is None:
+                return
+            job.take()
+            if len(job.finished) == job.count:
+                self.board[DONE] = seen
+
+    def sleep(self, bed: Any, seen: int) -> None:
+        """Until there is a job, which may have been given just now, before or after it could be seen who sleeps."""
+        self.asleep.append(bed)
+        if self.board[GIVEN] != seen:
+            with suppress(ValueError):
+                self.asleep.remove(bed)
+                return
+        bed.acquire()
+
+    def give(self, job: Job | None) -> int:
+        """Show the job to all, and wake who sleeps. Returns its number."""
+        self.job = job
+        self.board[GIVEN] += 1
+        with suppress(IndexError):
+            while True:
+                self.asleep.pop().release()
+        return int(self.board[GIVEN])
+
+    def do(self, job: Job) -> None:
+        """Do the job together, or alone where another thread of the program has the crew."""
+        if not self.busy.acquire(blocking=False):
+            job.take()
+            return
+        try:
+            number = self.give(job)
+            job.take()
+            while len(job.finished) < job.count:
+                if not self.changed(self.board, DONE, number - 1, LOOKS, 0):
+                    time.sleep(0)
+            self.board[DONE] = number
+        finally:
+            self.busy.release()
+
+    def dismiss(self) -> None:
+        """Let the threads end."""
+        with self.busy:
+            self.give(None)
+
+
+def the_crew() -> Crew | None:
+    """The threads, started when first needed; None where they have no way to wait, for waiting.py was cut out."""
+    if not _crews:
+        try:
+            from tinygrad_lite.kernels.waiting import changed
+        except ModuleNotFoundError:
+            return None
+        _crews.append(Crew(_count - 1, changed))
+    return _crews[0]
 
 
 def spread(task: Callable[[int, int], None], count: int, operations: float) -> None:
-    """Call `task(first, last)` for ranges that make up 0 ... count, in several threads if there is enough to do.
-
-    The kernels run without the interpreter lock, in Python threads, so several threads of a program may call
-    kernels at once.
-    """
+    """Call `task(first, last)` for ranges that make up 0 ... count, in several threads if there is enough to do."""
     parts = min(_count, count, 1 + int(operations / WORTHWHILE))
     if parts < 2:
         task(0, count)
         return
-    if not _pool:
-        _pool.append(ThreadPoolExecutor(_count - 1, "tinygrad_lite"))
-    edges = [count * k // parts for k in range(parts + 1)]
-    others = [_pool[0].submit(task, a, b) for a, b in pairwise(edges[1:])]
-    task(0, edges[1])
-    for other in others:
-        other.result()
+    job = Job(task, [count * k // parts for k in range(parts + 1)])
+    crew = the_crew()
+    crew.do(job) if crew else job.take()
+    for error in job.finished:
+        if error is not None:
+            raise error
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.clear)  # threads don't survive a fork
+    os.register_at_fork(after_in_child=_crews.clear)  # threads don't survive a fork

@@ -1,0 +1,85 @@
+"""Work that is spread over threads is done once, in whatever thread, and ends with its errors."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+import tinygrad_lite as tl
+from tinygrad_lite.kernels import threads
+from tinygrad_lite.kernels.threads import spread
+
+pytest.importorskip("numba", reason="without Numba nothing is spread")
+
+
+@pytest.fixture(params=[2, 3, 5])
+def several(request):
+    before = tl.get_num_threads()
+    tl.set_num_threads(request.param)
+    yield request.param
+    tl.set_num_threads(before)
+
+
+def test_every_range_is_done_once_however_often(several):
+    for count in (1, 2, 3, 7, 100):
+        for pause in (0.0, 0.0, 0.0, 1e-3):  # awake threads, and sleeping ones
+            time.sleep(pause)
+            done = []
+            spread(lambda a, b: done.extend(range(a, b)), count, 1e9)
+            assert sorted(done) == list(range(count))
+
+
+def test_many_jobs_in_a_row_are_all_done(several):
+    total = []
+    for k in range(3000):
+        spread(lambda a, b: total.append(b - a), 10, 1e9)
+        assert sum(total) == 10 * (k + 1)
+
+
+def test_a_small_task_stays_in_its_thread(several):
+    names = []
+    spread(lambda a, b: names.append((threading.current_thread(), a, b)), 10, 10.0)
+    assert names == [(threading.current_thread(), 0, 10)]
+
+
+def test_an_error_in_any_range_is_raised_and_the_next_job_is_done(several):
+    def fail(a, b):
+        raise KeyError(a)
+
+    for _ in range(20):
+        with pytest.raises(KeyError):
+            spread(fail, several, 1e9)
+    done = []
+    spread(lambda a, b: done.append(b - a), 10, 1e9)
+    assert sum(done) == 10
+
+
+def test_threads_of_a_program_and_jobs_within_jobs_do_not_wait_for_each_other(several):
+    done = []
+
+    def outer(a, b):
+        spread(lambda c, d: done.extend(range(c, d)), 10, 1e9)
+
+    users = [threading.Thread(target=lambda: [spread(outer, 4, 1e9) for _ in range(50)]) for _ in range(4)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join(60)
+    assert len(done) == 4 * 50 * min(4, several) * 10
+
+
+def test_threads_end_when_another_number_is_asked_for():
+    before = tl.get_num_threads()
+    try:
+        tl.set_num_threads(4)
+        spread(lambda a, b: None, 8, 1e9)
+        assert len(threads._crews) == 1
+        tl.set_num_threads(2)
+        deadline = time.time() + 10
+        while sum(t.name == "tinygrad_lite" for t in threading.enumerate()) and time.time() < deadline:
+            time.sleep(0.01)
+        assert not [t for t in threading.enumerate() if t.name == "tinygrad_lite"]
+    finally:
+        tl.set_num_threads(before)
