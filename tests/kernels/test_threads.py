@@ -22,13 +22,17 @@ def several(request):
     tl.set_num_threads(before)
 
 
+def everything_done_by(count):
+    done = []
+    spread(lambda a, b: done.extend(range(a, b)), count, 1e9)
+    return sorted(done)
+
+
 def test_every_range_is_done_once_however_often(several):
     for count in (1, 2, 3, 7, 100):
         for pause in (0.0, 0.0, 0.0, 1e-3):  # awake threads, and sleeping ones
             time.sleep(pause)
-            done = []
-            spread(lambda a, b: done.extend(range(a, b)), count, 1e9)
-            assert sorted(done) == list(range(count))
+            assert everything_done_by(count) == list(range(count))
 
 
 def test_many_jobs_in_a_row_are_all_done(several):
