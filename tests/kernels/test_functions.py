@@ -1,4 +1,4 @@
-"""The scalar functions of kernels against the C library's and NumPy's in higher precision, in units in the last place."""
+"""The scalar functions of kernels, in units in the last place, against NumPy in higher precision."""
 
 from __future__ import annotations
 
