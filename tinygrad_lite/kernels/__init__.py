@@ -27,6 +27,12 @@ TABLE = {
     "resample": "resampling",
     "resample_back": "resampling",
     "scatter_rows": "scatter",
+    "softmax_rows": "softmax",
+    "softmax_rows_back": "softmax",
+    "log_softmax_rows": "softmax",
+    "log_softmax_rows_back": "softmax",
+    "nll_rows": "softmax",
+    "nll_rows_back": "softmax",
 }
 """The name of a kernel, and that of its file, here and among the twins."""
 

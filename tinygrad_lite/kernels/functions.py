@@ -99,6 +99,17 @@ def split(typing, x):  # type: ignore[no-untyped-def]
     return types.UniTuple(x, 2)(x), emit
 
 
+@intrinsic
+def maximum(typing, a, b):  # type: ignore[no-untyped-def]
+    """The larger of two numbers, NaN if one of them is: a maximum of many vectorises in this form only."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(args[0].type, [args[0].type] * 2)
+        return builder.call(builder.module.declare_intrinsic("llvm.maximum", [args[0].type], kind), args)
+
+    return a(a, a), emit
+
+
 ROUNDER = (1.5 * 2**23, 1.5 * 2**52)
 
 
