@@ -131,7 +131,7 @@ def finished(loss: Any, share: np.ndarray, reduction: str) -> Any:
 
 
 def in_rows(x: np.ndarray) -> np.ndarray:
-    """Scores (N, C, ...) or (C,) as (R, C), those of each sample and place one below the other; not in half precision."""
+    """Scores (N, C, ...) or (C,) as (R, C), one sample or place below the other; float16 as float32."""
     x = x.astype(np.float32) if x.dtype == np.float16 else x
     return x if x.ndim == 2 else np.moveaxis(x, class_axis(x.ndim), -1).reshape(-1, x.shape[class_axis(x.ndim)])
 
