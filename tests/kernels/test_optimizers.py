@@ -20,7 +20,7 @@ def tensors(draw, count):
     shape = draw(st.sampled_from([(), (1,), (7,), (33, 3), (0, 2)]))
     p, g = numbers(draw, shape), numbers(draw, shape)
     p = p if p.flags.writeable else p.copy()
-    running = [np.abs(numbers(draw, shape, p.dtype)) for _ in range(count)]
+    running = [np.array(np.abs(numbers(draw, shape, p.dtype))) for _ in range(count)]
     return [p, g.astype(p.dtype, copy=False), *running]
 
 

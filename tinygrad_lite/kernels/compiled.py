@@ -65,7 +65,7 @@ class exclusive:
 
 def compiled(function: Callable) -> Any:
     """Compile at the first call, without the interpreter lock, and keep the result on disk where that can be."""
-    dispatcher = numba.njit(function, nogil=True, error_model="numpy", fastmath=MATHS)
+    dispatcher: Any = numba.njit(function, nogil=True, error_model="numpy", fastmath=MATHS)
     with suppress(RuntimeError):  # nowhere to write to
         dispatcher._cache = KernelCache(function)
     made.append(dispatcher)

@@ -79,6 +79,6 @@ def arrays(count: int, t: Any) -> list[np.ndarray]:
 EXAMPLES: dict[str, Any] = {
     "sgd": lambda t: [(*arrays(3, t), 0.1, 0.01, 0.9, 1.0, True, False)],
     "adam": lambda t: [(*arrays(5, t), 0.1, 0.9, 0.99, 1.0, 1e-8, 1.0, 0.01, False)],
-    "rmsprop": lambda t: [(*arrays(5, t), 0.1, 0.9, 1e-8, 0.01, 0.9, False)],
+    "rmsprop": lambda t: [(*arrays(2, t), np.full(3, 4, t), *arrays(2, t), 0.1, 0.9, 1e-8, 0.01, 0.9, False)],
 }
 """Small calls that reach all compiled code; see kernels.examples."""
