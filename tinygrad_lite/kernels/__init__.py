@@ -22,7 +22,7 @@ TABLE = {
     "convolve_weight": "convolution",
     "unfold": "convolution",
     "fold": "convolution",
-    "elementwise": "elementwise",
+    "apply_formula": "elementwise",
     "max_pool": "pooling",
     "scatter_planes": "pooling",
     "resample": "resampling",

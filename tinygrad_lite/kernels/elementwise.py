@@ -51,13 +51,13 @@ def loop(name: str, count: int) -> Any:
     return compiled(run)
 
 
-def elementwise(
+def apply_formula(
     name: str, formula: Callable[..., Any], arrays: Sequence[np.ndarray], numbers: Sequence[Any]
 ) -> np.ndarray:
-    """See twins.elementwise."""
+    """See twins.apply_formula."""
     x = arrays[0]
     if name not in FUNCTIONS or x.dtype not in FLOATS:
-        return twins.elementwise(name, formula, arrays, numbers)
+        return twins.apply_formula(name, formula, arrays, numbers)
     out = np.empty_like(x)  # in the order of x in memory, if it is in any
     flat = [along(out, a) for a in (out, *arrays)]
     run, options = loop(name, len(arrays)), tuple(map(float, numbers))
@@ -67,7 +67,7 @@ def elementwise(
 
 def along(out: np.ndarray, a: np.ndarray) -> np.ndarray:
     """The elements of `a` in the order in which those of `out` lie in memory."""
-    if a.strides != out.strides or not a.flags.carray:
+    if a.strides != out.strides or not (a.flags.aligned and a.flags.writeable):
         a, given = np.empty_like(out), a
         a[...] = given
     return a.ravel("K")

@@ -165,6 +165,7 @@ def mish_input(g, input):
 
 
 @primitive(public=False)
+@quiet
 @blockwise
 def gelu_exact(input: Array) -> Tensor:
     return input * (0.5 + 0.5 * erf.on(input * math.sqrt(0.5)))
@@ -178,6 +179,7 @@ def gelu_exact_input(g, input):
 
 
 @primitive(public=False)
+@quiet
 @blockwise
 def gelu_tanh(input: Array) -> Tensor:
     return input * (0.5 + 0.5 * np.tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))))

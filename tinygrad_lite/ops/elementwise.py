@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -80,29 +80,34 @@ def drop(g: Any, mask: Any) -> Any:
     return (g.view(BITS[g.dtype]) & (mask.view(BYTE) - 1)).view(g.dtype)
 
 
-def blockwise(formula: Callable[P, R]) -> Callable[P, R]:
+def blockwise(formula: Callable[P, R], widen: bool = True) -> Callable[P, R]:
     """Evaluate an elementwise formula of several NumPy calls in one pass; for values and for gradient rules.
 
     Large arrays of one shape go to a kernel, which knows the formula by its name, or takes it block by block.
-    Numbers, parameters and Tensors reach the formula as they are. float16 is computed in float32, and integers
-    in float64.
+    Numbers, parameters and Tensors reach the formula as they are. `widen`: float16 is computed in float32, and
+    integers in float64.
     """
 
     @wraps(formula)
     def evaluate(*args: Any, **params: Any) -> Any:
         x = args[0]
-        if (x.size <= SMALL and x.dtype.char in "fd") or any(isinstance(a, Tensor) for a in args):
+        native = x.dtype.char in "fd"
+        if (x.size <= SMALL if native else not widen) or any(isinstance(a, Tensor) for a in args):
             return formula(*args, **params)
-        if x.dtype.char not in "fd":
+        if not native:
             wide = np.float32 if x.dtype == np.float16 else np.float64
             out = evaluate(*(a.astype(wide) if hasattr(a, "astype") else a for a in args), **params)
             return out.astype(x.dtype) if x.dtype == np.float16 else out
         arrays = [a for a in args if isinstance(a, np.ndarray)]
         if any(a.shape != x.shape or a.dtype != x.dtype for a in arrays):
             return formula(*args, **params)
-        return kernels.elementwise(formula.__name__, formula, arrays, [*args[len(arrays) :], *params.values()])
+        return kernels.apply_formula(formula.__name__, formula, arrays, [*args[len(arrays) :], *params.values()])
 
     return evaluate  # type: ignore[return-value]
+
+
+straight = partial(blockwise, widen=False)
+"""For formulas without rounding, which keep integers as they are."""
 
 
 @primitive

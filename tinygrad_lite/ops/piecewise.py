@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_lite.ops.creation import as_tensor
-from tinygrad_lite.ops.elementwise import NUMBER, blockwise, drop, keep
+from tinygrad_lite.ops.elementwise import NUMBER, blockwise, drop, keep, straight
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 @primitive
-@blockwise
+@straight
 def relu(input: Array) -> Tensor:
     """max(input, 0).
 
@@ -39,13 +39,13 @@ def relu(input: Array) -> Tensor:
 
 
 @relu.gradient
-@blockwise
+@straight
 def relu_input(g, out):
     return drop(g, out <= 0)
 
 
 @primitive
-@blockwise
+@straight
 def leaky_relu(input: Array, negative_slope: Array = 0.01) -> Tensor:
     """input where input > 0, else negative_slope * input.
 
@@ -113,7 +113,7 @@ def threshold_input(g, input, threshold):
 
 
 @primitive
-@blockwise
+@straight
 def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """min(max(input, min_val), max_val); the slope at both bounds is 0.
 
@@ -129,7 +129,7 @@ def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Tenso
 
 
 @hardtanh.gradient
-@blockwise
+@straight
 def hardtanh_input(g, out, min_val, max_val):
     return keep(g, (out > min_val) & (out < max_val))
 

@@ -11,7 +11,7 @@ BLOCK = 16384
 """Elements that a formula takes at a time: its intermediate results then stay in the second-level cache."""
 
 
-def elementwise(
+def apply_formula(
     name: str, formula: Callable[..., Any], arrays: Sequence[np.ndarray], numbers: Sequence[Any]
 ) -> np.ndarray:
     """formula(*arrays, *numbers), where an element of the result depends on those in the same place of the arrays.
@@ -30,6 +30,6 @@ def elementwise(
 
 
 EXAMPLES: dict[str, Any] = {
-    "elementwise": lambda t: [("relu", lambda x: np.maximum(x, 0), [np.ones(3, t)], [])],
+    "apply_formula": lambda t: [("relu", lambda x: np.maximum(x, 0), [np.ones(3, t)], [])],
 }
 """Small calls that reach all compiled code; see kernels.examples. Each formula is compiled when it is first needed."""
