@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_lite.optim.optimizer import FRACTION, POSITIVE, Optimizer
+from tinygrad_lite import kernels
+from tinygrad_lite.optim.optimizer import FRACTION, POSITIVE, Job, Optimizer
 
 __all__ = ["Adam", "AdamW"]
 
@@ -60,33 +61,15 @@ class Adam(Optimizer):
         names = ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * group["amsgrad"]
         return {"step": 0, **{name: np.zeros(p.shape, p.dtype) for name in names}}
 
-    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
-        lr, eps, decay = float(group["lr"]), float(group["eps"]), float(group["weight_decay"])
+    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> Job:
+        lr, decay = float(group["lr"]), float(group["weight_decay"])
         beta1, beta2 = map(float, group["betas"])
         rate = lr / (1 - beta1 ** state["step"])
         scale = math.sqrt(1 - beta2 ** state["step"])
-        largest = [state["max_exp_avg_sq"]] if group["amsgrad"] else []
-        arrays = [parameter, gradient, state["exp_avg"], state["exp_avg_sq"], *largest]
-        for p, g, m, v, *top, a, b in self.blocks(*arrays, work=2):
-            if group["maximize"]:
-                g = np.negative(g, out=a)
-            if decay and self.decoupled:
-                p *= 1 - lr * decay
-            elif decay:
-                g = np.add(g, np.multiply(p, decay, out=b), out=a)
-            np.subtract(g, m, out=b)
-            b *= 1 - beta1
-            m += b
-            np.multiply(g, g, out=b)
-            b *= 1 - beta2
-            v *= beta2
-            v += b
-            np.sqrt(np.maximum(top[0], v, out=top[0]) if top else v, out=b)
-            b /= scale
-            b += eps
-            np.divide(m, b, out=b)
-            b *= rate
-            p -= b
+        shrink, decay = (1 - lr * decay, 0.0) if self.decoupled else (1.0, decay)
+        running = state["exp_avg"], state["exp_avg_sq"], state["max_exp_avg_sq"] if group["amsgrad"] else None
+        numbers = rate, beta1, beta2, scale, float(group["eps"]), shrink, decay, group["maximize"]
+        return kernels.adam, (parameter, gradient, *running), numbers
 
 
 class AdamW(Adam):

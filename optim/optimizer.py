@@ -1,24 +1,29 @@
 """Optimizer: what all optimizers share: groups of parameters, their options, and the state to resume from.
 
 An optimizer is its hyper-parameters (`ranges` says which values make sense), and `update`: how one
-parameter changes, given its gradient, in place on arrays.
+parameter changes, given its gradient, in place on arrays. Where an element changes without regard to the
+others, `update` may name a kernel for it, which `step` then calls for all parameters in several threads.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 import tinygrad_lite as tl
+from tinygrad_lite.kernels.threads import spread
 from tinygrad_lite.tensor import Tensor, to_array
 
 __all__ = ["Optimizer"]
 
-BLOCK = 1 << 15
-"""How many elements are updated at a time: the arrays of a block stay in the cache through all passes over it."""
+OPERATIONS = 40
+"""How many arithmetic operations the memory that is read and written for one element is worth."""
+
+Job = tuple[Callable[..., None], Sequence[Any], Sequence[Any]]
+"""A kernel, the arrays that it is to be called with, of one shape or None, and then the numbers."""
 
 POSITIVE = (0.0, math.inf)
 FRACTION = (0.0, 1.0)
@@ -43,7 +48,6 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
-        self._work: dict[tuple, np.ndarray] = {}
         name = type(self).__name__
         if isinstance(params, (Tensor, dict)):
             raise TypeError(
@@ -130,13 +134,11 @@ class Optimizer:
             with tl.enable_grad():
                 loss = closure()
         with tl.no_grad():
-            for group in self.param_groups:
-                for p in group["params"]:
-                    if p.grad is not None:
-                        self._step(p, group)
+            jobs = [self._step(p, group) for group in self.param_groups for p in group["params"] if p.grad is not None]
+            carry_out([job for job in jobs if job])
         return loss
 
-    def _step(self, p: Tensor, group: dict[str, Any]) -> None:
+    def _step(self, p: Tensor, group: dict[str, Any]) -> Job | None:
         name = type(self).__name__
         g = to_array(p.grad, p.dtype)
         if g.shape != p.shape:
@@ -146,41 +148,26 @@ class Optimizer:
             state = self.state[p] = self.start(p._array, group)
         if "step" in state:
             state["step"] += 1
-        self.update(p._writable(name), g, state, group)
+        array = p._writable(name)
+        job = self.update(array, g, state, group)
+        if job is None or array.flags.c_contiguous:
+            return job
+        kernel, arrays, numbers = job
+        kernel(*arrays, *numbers)  # now and whole, for its parts would not be views
+        return None
 
     def start(self, p: np.ndarray, group: dict[str, Any]) -> dict[str, Any]:
         """The state of a parameter before its first step: arrays of its shape and numbers, by name."""
         return {}
 
-    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
-        """Change an array in place, given its gradient (which is not to be changed), state and options."""
-        raise NotImplementedError
+    def update(
+        self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]
+    ) -> Job | None:
+        """Change an array in place, given its gradient (which is not to be changed), state and options.
 
-    def blocks(self, *arrays: np.ndarray, work: int = 1) -> Iterator[list[np.ndarray]]:
-        """Flat pieces of `arrays`, all of one shape, together with `work` arrays to compute in.
-
-        The first array is written to through its pieces, as are all that lie in memory in order.
+        Or return the kernel that does it for some elements at a time, and its arguments.
         """
-        p = arrays[0]
-        if not p.flags.c_contiguous:
-            yield [*arrays, *self._workspace(p.shape, p.dtype, work)]
-            return
-        flat = [a.reshape(-1) for a in arrays]
-        size = p.size
-        for start in range(0, size, BLOCK):
-            stop = min(start + BLOCK, size)
-            pieces = flat if size <= BLOCK else [a[start:stop] for a in flat]
-            yield [*pieces, *self._workspace((stop - start,), p.dtype, work)]
-
-    def _workspace(self, shape: tuple[int, ...], dtype: np.dtype, count: int) -> list[np.ndarray]:
-        size = math.prod(shape)
-        found = []
-        for k in range(count):
-            array = self._work.get((k, dtype))
-            if array is None or array.size < size:
-                array = self._work[k, dtype] = np.empty(max(size, BLOCK), dtype)
-            found.append(array[:size] if len(shape) == 1 else array[:size].reshape(shape))
-        return found
+        raise NotImplementedError
 
     # -------------------------------------------------------------------------------- state
 
@@ -263,3 +250,20 @@ class Optimizer:
             options = ", ".join(f"{name}={value}" for name, value in group.items() if name != "params")
             lines.append(f"\n  group {k}: {len(group['params'])} parameters, {options}")
         return f"{type(self).__name__}({''.join(lines)}\n)"
+
+
+def carry_out(jobs: Sequence[Job]) -> None:
+    """Call all kernels, spread over the threads: each takes its share of all elements, parts of arrays where cut."""
+    sizes = [arrays[0].size for _, arrays, _ in jobs]
+
+    def task(first: int, last: int) -> None:
+        start = 0
+        for (kernel, arrays, numbers), size in zip(jobs, sizes):
+            a, b = max(first - start, 0), min(last - start, size)
+            start += size
+            if b - a == size:
+                kernel(*arrays, *numbers)
+            elif a < b:
+                kernel(*(x if x is None else x.reshape(-1)[a:b] for x in arrays), *numbers)
+
+    spread(task, sum(sizes), OPERATIONS * sum(sizes))

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_lite.optim.optimizer import FRACTION, POSITIVE, Optimizer
+from tinygrad_lite import kernels
+from tinygrad_lite.optim.optimizer import FRACTION, POSITIVE, Job, Optimizer
 
 __all__ = ["RMSprop"]
 
@@ -60,33 +61,9 @@ class RMSprop(Optimizer):
         names = ["square_avg"] + ["momentum_buffer"] * (group["momentum"] > 0) + ["grad_avg"] * group["centered"]
         return {"step": 0, **{name: np.zeros(p.shape, p.dtype) for name in names}}
 
-    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
-        lr, alpha, eps = float(group["lr"]), float(group["alpha"]), float(group["eps"])
-        decay, momentum = float(group["weight_decay"]), float(group["momentum"])
-        names = ["square_avg"] + ["momentum_buffer"] * (momentum > 0) + ["grad_avg"] * group["centered"]
-        for p, g, v, *more, a, b in self.blocks(parameter, gradient, *(state[name] for name in names), work=2):
-            if group["maximize"]:
-                g = np.negative(g, out=a)
-            if decay:
-                g = np.add(g, np.multiply(p, decay, out=b), out=a)
-            np.multiply(g, g, out=b)
-            b *= 1 - alpha
-            v *= alpha
-            v += b
-            if group["centered"]:
-                mean = more[-1]
-                np.subtract(g, mean, out=b)
-                b *= 1 - alpha
-                mean += b
-                v = np.subtract(v, np.multiply(mean, mean, out=b), out=b)
-            np.sqrt(v, out=b)
-            b += eps
-            np.divide(g, b, out=b)
-            if momentum > 0:
-                m = more[0]
-                m *= momentum
-                m += b
-                np.multiply(m, lr, out=b)
-            else:
-                b *= lr
-            p -= b
+    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> Job:
+        momentum = float(group["momentum"])
+        mean = state["grad_avg"] if group["centered"] else None
+        running = state["square_avg"], mean, state["momentum_buffer"] if momentum else None
+        numbers = float(group["lr"]), float(group["alpha"]), float(group["eps"]), float(group["weight_decay"]), momentum
+        return kernels.rmsprop, (parameter, gradient, *running), (*numbers, group["maximize"])

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_lite.optim.optimizer import POSITIVE, Optimizer
+from tinygrad_lite import kernels
+from tinygrad_lite.optim.optimizer import POSITIVE, Job, Optimizer
 
 __all__ = ["SGD"]
 
@@ -53,22 +54,11 @@ class SGD(Optimizer):
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("SGD: nesterov=True needs a momentum above 0 and dampening=0")
 
-    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
-        lr, decay, momentum = float(group["lr"]), float(group["weight_decay"]), float(group["momentum"])
-        fresh = 1.0 - group["dampening"]
-        arrays = [parameter, gradient]
-        if momentum:
-            if "momentum_buffer" not in state:
-                state["momentum_buffer"] = np.zeros_like(parameter, order="C")
-                fresh = 1.0
-            arrays.append(state["momentum_buffer"])
-        for p, d, *buffer, a, b in self.blocks(*arrays, work=2):
-            if group["maximize"]:
-                d = np.negative(d, out=a)
-            if decay:
-                d = np.add(d, np.multiply(p, decay, out=b), out=a)
-            for m in buffer:
-                m *= momentum
-                m += d if fresh == 1 else np.multiply(d, fresh, out=b)
-                d = np.add(d, np.multiply(m, momentum, out=b), out=b) if group["nesterov"] else m
-            p -= np.multiply(d, lr, out=b)
+    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> Job:
+        momentum, fresh = float(group["momentum"]), 1.0 - group["dampening"]
+        if momentum and "momentum_buffer" not in state:
+            state["momentum_buffer"] = np.zeros(parameter.shape, parameter.dtype)
+            fresh = 1.0
+        running = state["momentum_buffer"] if momentum else None
+        numbers = float(group["lr"]), float(group["weight_decay"]), momentum, fresh
+        return kernels.sgd, (parameter, gradient, running), (*numbers, group["nesterov"], group["maximize"])

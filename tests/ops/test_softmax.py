@@ -50,7 +50,7 @@ def test_pytorch_and_numpy_names_for_the_axis():
     x = tl.tensor(np.arange(6.0).reshape(2, 3))
     np.testing.assert_array_equal(tl.softmax(x, dim=0).numpy(), tl.softmax(x, axis=0).numpy())
     np.testing.assert_array_equal(x.softmax(0).numpy(), tl.softmax(input=x, dim=-2).numpy())
-    with pytest.raises(IndexError, match=r"softmax: axis 2 is out of bounds"):
+    with pytest.raises(IndexError, match=r"softmax: axis 2 is out of range"):
         tl.softmax(x, 2)
 
 

@@ -22,11 +22,21 @@ TABLE = {
     "convolve_weight": "convolution",
     "unfold": "convolution",
     "fold": "convolution",
+    "apply_formula": "elementwise",
     "max_pool": "pooling",
     "scatter_planes": "pooling",
     "resample": "resampling",
     "resample_back": "resampling",
     "scatter_rows": "scatter",
+    "sgd": "optimizers",
+    "adam": "optimizers",
+    "rmsprop": "optimizers",
+    "softmax_rows": "softmax",
+    "softmax_rows_back": "softmax",
+    "log_softmax_rows": "softmax",
+    "log_softmax_rows_back": "softmax",
+    "nll_rows": "softmax",
+    "nll_rows_back": "softmax",
 }
 """The name of a kernel, and that of its file, here and among the twins."""
 

@@ -38,6 +38,10 @@ class KernelCache(FunctionCache):
         super().__init__(function)
         self._cache_file._source_stamp = STAMP
 
+    def _index_key(self, signature: Any, codegen: Any) -> tuple:
+        """Of a closure, its name says what it holds; Numba would take hashes that change from process to process."""
+        return signature, codegen.magic_tuple(), self._py_func.__qualname__
+
     def _save_overload(self, signature: Any, data: Any) -> None:
         with _lock, exclusive(Path(self.cache_path)):
             super()._save_overload(signature, data)

@@ -14,8 +14,9 @@ def add_rows(g, index, out):
         row = index[i]
         if row < 0 or row >= len(out):
             return i
-        for d in range(g.shape[1]):
-            out[row, d] += g[i, d]
+        to, part = out[row], g[i]  # views, so that the loop vectorises
+        for d in range(len(part)):
+            to[d] += part[d]
     return -1
 
 

@@ -96,6 +96,7 @@ def logsigmoid(input: Array) -> Tensor:
 
 
 @logsigmoid.gradient
+@blockwise
 def logsigmoid_input(g, out):
     return g * -np.expm1(out)  # 1 - sigmoid(input), with all its digits
 
@@ -163,8 +164,36 @@ def mish_input(g, input):
     return g * (t + input * sigmoid.on(input) * (1 - t * t))
 
 
-@primitive
+@primitive(public=False)
+@quiet
 @blockwise
+def gelu_exact(input: Array) -> Tensor:
+    return input * (0.5 + 0.5 * erf.on(input * math.sqrt(0.5)))
+
+
+@gelu_exact.gradient
+@blockwise
+def gelu_exact_input(g, input):
+    below, density = 0.5 + 0.5 * erf.on(input * math.sqrt(0.5)), np.exp(-0.5 * (input * input)) / math.sqrt(2 * math.pi)
+    return g * (below + input * density)
+
+
+@primitive(public=False)
+@quiet
+@blockwise
+def gelu_tanh(input: Array) -> Tensor:
+    return input * (0.5 + 0.5 * np.tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))))
+
+
+@gelu_tanh.gradient
+@blockwise
+def gelu_tanh_input(g, input):
+    c, square = math.sqrt(2 / math.pi), input * input
+    t = np.tanh(c * input * (1 + 0.044715 * square))
+    return g * (0.5 + 0.5 * t + input * (0.5 * c * (1 - t * t) * (1 + 3 * 0.044715 * square)))
+
+
+@composed
 def gelu(input: Array, approximate: str = "none") -> Tensor:
     """input * P(X < input) for a standard normal X, = input (1 + erf(input / sqrt(2))) / 2.
 
@@ -175,24 +204,9 @@ def gelu(input: Array, approximate: str = "none") -> Tensor:
     >>> tl.gelu(tl.tensor([-1.0, 0.0, 2.0])).round(4)
     tensor([-0.1587,  0.    ,  1.9545])
     """
-    if approximate == "none":
-        return input * (0.5 + 0.5 * erf.on(input * math.sqrt(0.5)))
-    if approximate == "tanh":
-        return input * (0.5 + 0.5 * np.tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))))
-    raise ValueError(f"gelu: got approximate={approximate!r}; needs 'none' or 'tanh'")
-
-
-@gelu.gradient
-@blockwise
-def gelu_input(g, input, approximate):
-    c = math.sqrt(2 / math.pi)
-    square = input * input
-    if approximate == "none":
-        below, density = 0.5 + 0.5 * erf.on(input * math.sqrt(0.5)), 0.5 * c * np.exp(-0.5 * square)
-    else:
-        t = np.tanh(c * input * (1 + 0.044715 * square))
-        below, density = 0.5 + 0.5 * t, 0.5 * c * (1 - t * t) * (1 + 3 * 0.044715 * square)
-    return g * (below + input * density)
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"gelu: got approximate={approximate!r}; needs 'none' or 'tanh'")
+    return gelu_exact(input) if approximate == "none" else gelu_tanh(input)
 
 
 @primitive

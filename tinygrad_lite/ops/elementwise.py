@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from tinygrad_lite import kernels
 from tinygrad_lite.explain import explained
 from tinygrad_lite.primitive import Primitive, primitive
 from tinygrad_lite.tensor import Array, Tensor
@@ -44,8 +45,8 @@ BITS = {np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}
 BYTE = np.dtype(np.int8)
 FLOAT = np.dtype(float)
 
-BLOCK = 16384
-"""Elements that a formula takes at a time: its intermediate results then stay in the second-level cache."""
+SMALL = 1000
+"""Up to so many elements a formula of NumPy calls costs no more than the call of a kernel."""
 
 
 def real(value: Callable[P, R]) -> Callable[P, R]:
@@ -80,34 +81,34 @@ def drop(g: Any, mask: Any) -> Any:
     return (g.view(BITS[g.dtype]) & (mask.view(BYTE) - 1)).view(g.dtype)
 
 
-def blockwise(formula: Callable[P, R]) -> Callable[P, R]:
-    """Evaluate an elementwise formula of several NumPy calls block by block; for values and for gradient rules.
+def blockwise(formula: Callable[P, R], widen: bool = True) -> Callable[P, R]:
+    """Evaluate an elementwise formula of several NumPy calls in one pass; for values and for gradient rules.
 
-    Arrays of one shape and layout are cut into blocks; numbers, parameters and Tensors reach the formula as
-    they are. float16 is computed in float32, and integers in float64.
+    Large arrays of one shape go to a kernel, which knows the formula by its name, or takes it block by block.
+    Numbers, parameters and Tensors reach the formula as they are. `widen`: float16 is computed in float32, and
+    integers in float64.
     """
 
     @wraps(formula)
     def evaluate(*args: Any, **params: Any) -> Any:
         x = args[0]
-        if (x.size <= BLOCK and x.dtype.char in "fd") or any(isinstance(a, Tensor) for a in args):
+        native = x.dtype.char in "fd"
+        if (x.size <= SMALL if native else not widen) or any(isinstance(a, Tensor) for a in args):
             return formula(*args, **params)
-        if x.dtype.char not in "fd":
+        if not native:
             wide = np.float32 if x.dtype == np.float16 else np.float64
             out = evaluate(*(a.astype(wide) if hasattr(a, "astype") else a for a in args), **params)
             return out.astype(x.dtype) if x.dtype == np.float16 else out
-        cut = [isinstance(a, np.ndarray) for a in args]
-        if any(is_array and (a.shape, a.strides) != (x.shape, x.strides) for a, is_array in zip(args, cut)):
+        arrays = [a for a in args if isinstance(a, np.ndarray)]
+        if any(a.shape != x.shape or a.dtype != x.dtype for a in arrays):
             return formula(*args, **params)
-        out = np.empty_like(x)
-        result, *flat = (a.ravel("K") if isinstance(a, np.ndarray) else a for a in (out, *args))
-        for start in range(0, x.size, BLOCK):
-            block = slice(start, start + BLOCK)
-            parts: Any = (a[block] if is_array else a for a, is_array in zip(flat, cut))
-            result[block] = formula(*parts, **params)
-        return out
+        return kernels.apply_formula(formula.__name__, formula, arrays, [*args[len(arrays) :], *params.values()])
 
     return evaluate  # type: ignore[return-value]
+
+
+straight = partial(blockwise, widen=False)
+"""For formulas without rounding, which keep integers as they are."""
 
 
 @primitive

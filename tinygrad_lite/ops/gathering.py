@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lite import kernels
 from tinygrad_lite.ops.creation import as_tensor, astype
 from tinygrad_lite.ops.elementwise import keep
 from tinygrad_lite.ops.indexing import (
@@ -16,7 +17,6 @@ from tinygrad_lite.ops.indexing import (
     grid_along,
     index_put_,
     scatter_index,
-    scatter_rows,
     shape_at,
     take_along_axis,
 )
@@ -376,7 +376,7 @@ def embedding_weight(g, input, padding_idx, weight_shape):
 def sum_rows(values: Array, ids: Array, rows: int) -> Tensor:
     """Row i of the result (rows, d) is the sum of the values (..., d) whose id is i: the transpose of embedding."""
     ids = np.asarray(ids, np.intp)
-    return scatter_rows(ids.reshape(-1), values.reshape(ids.size, values.shape[-1]), rows)
+    return kernels.scatter_rows(values.reshape(ids.size, values.shape[-1]), ids.reshape(-1), rows)
 
 
 @sum_rows.gradient

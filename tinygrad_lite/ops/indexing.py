@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lite import kernels
 from tinygrad_lite.modes import RECORD, modes
 from tinygrad_lite.ops.creation import as_tensor, astype
 from tinygrad_lite.ops.shapes import broadcast_to, normal_axis, ravel
@@ -125,19 +126,6 @@ def getitem(x: Array, index: Any) -> Tensor:
     return getitem_(x, plain_index(index, copy=bool(recorded)))
 
 
-def scatter_rows(ids: np.ndarray, g: np.ndarray, rows: int) -> np.ndarray:
-    """The array (rows, d) whose row i is the sum of the rows of `g` (n, d) with ids (n,) equal to i."""
-    n, d = g.shape
-    out = np.zeros(rows * d, g.dtype)
-    g = g.reshape(-1)
-    columns = np.arange(d)
-    step = max(1, 65536 // max(d, 1))  # in blocks, as add.at is fast on 1-d index arrays that fit the cache
-    for start in range(0, n, step):
-        places = ids[start : start + step, None] * d + columns
-        np.add.at(out, places.reshape(-1), g[start * d : (start + step) * d])
-    return out.reshape(rows, d)
-
-
 @primitive(public=False)
 def scatter_index(g: Array, index: tuple, shape: tuple[int, ...]) -> Tensor:
     """Zeros of `shape` with g added at the plain `index`, repeated elements summed: the transpose of getitem."""
@@ -155,7 +143,7 @@ def scatter_index(g: Array, index: tuple, shape: tuple[int, ...]) -> Tensor:
         out = np.zeros(shape, g.dtype)
         np.add.at(out, index, g)
         return out
-    return scatter_rows(ids.reshape(-1), g.reshape(ids.size, width), rows).reshape(shape)
+    return kernels.scatter_rows(g.reshape(ids.size, width), ids.reshape(-1), rows).reshape(shape)
 
 
 @scatter_index.gradient

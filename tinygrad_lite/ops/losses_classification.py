@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lite import kernels
 from tinygrad_lite.autograd import GradientError
 from tinygrad_lite.ops.activations import sigmoid
 from tinygrad_lite.ops.creation import as_tensor
 from tinygrad_lite.ops.losses import check_reduction, one_shape, reduced
-from tinygrad_lite.ops.softmax import log_softmax
+from tinygrad_lite.ops.softmax import log_softmax, softmax, softmax_back
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor, wrap
 
@@ -79,11 +80,11 @@ def class_target(name: str, x: Tensor, target: Array, ignore_index: int | None) 
             f"(Probabilities have the input's shape {x.shape}.)"
         )
     classes = x.shape[axis]
-    taken = np.ones(t.shape, bool)
-    if ignore_index is not None and (t == ignore_index).any():
-        taken = t != ignore_index
+    taken = np.ones(t.shape, bool) if ignore_index is None else np.not_equal(t, ignore_index)
+    if not taken.all():
         t = np.where(taken, t, 0)
-    if t.size and (t.min() < 0 or t.max() >= classes) and taken.any():
+    largest = t.astype(np.int64, copy=False).view(np.uint64).max(initial=0)  # there negative ones are large
+    if t.size and largest >= classes and taken.any():
         bad = t[taken & ((t < 0) | (t >= classes))].flat[0]
         raise IndexError(
             f"{name}: label {bad} is out of range for {classes} classes, whose labels are 0 to {classes - 1}"
@@ -114,7 +115,9 @@ def shares(
     """
     even = taken.astype(dtype)
     share = even if weight is None else np.asarray(weight._array[t] * even)
-    total = share.sum(dtype=np.float64) if reduction == "mean" else 1.0
+    if reduction != "mean":
+        return share, even
+    total = share.sum(dtype=np.float64)
     factor = dtype.type(1 / total if total else 0)
     return share * factor, even * factor
 
@@ -123,33 +126,49 @@ def finished(loss: Any, share: np.ndarray, reduction: str) -> Any:
     """The sum of the losses if they are to be reduced; NaN for the mean over nothing, as 0 / 0 is."""
     if reduction == "none":
         return loss
-    total = np.sum(loss)
+    total = np.sum(loss) if loss.ndim else loss
     return total if reduction == "sum" or share.any() else total + np.nan
 
 
-@primitive(outputs="loss normaliser", public=False)
-def softmax_nll(input: Array, target: Array, share: Array) -> Any:
-    """share * (normaliser - value of the class), and the normaliser log(sum exp) of each sample.
+def in_rows(x: np.ndarray) -> np.ndarray:
+    """Scores (N, C, ...) or (C,) as (R, C), one sample or place below the other; float16 as float32."""
+    x = x.astype(np.float32) if x.dtype == np.float16 else x
+    return x if x.ndim == 2 else np.moveaxis(x, class_axis(x.ndim), -1).reshape(-1, x.shape[class_axis(x.ndim)])
 
-    The gradient is softmax minus one-hot, for which the input and the normaliser are enough.
-    """
-    axis = class_axis(input.ndim)
-    x = input.astype(np.float32) if input.dtype == np.float16 else input
-    with np.errstate(invalid="ignore", divide="ignore"):
-        top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
-        e = np.asarray(x - top)
-        np.exp(e, out=e)
-        normaliser = np.log(np.sum(e, axis=axis)) + top.squeeze(axis)
-        loss = np.where(share == 0, 0, share * (normaliser - x[places(target)]))
-    return loss.astype(input.dtype, copy=False), normaliser
+
+@primitive(public=False)
+def softmax_nll(input: Array, target: Array, share: Array, summed: bool) -> Tensor:
+    """-share * log softmax(input) at the class of each sample, or their sum."""
+    rows = in_rows(input)
+    loss = kernels.nll_rows(rows, target.reshape(-1), share.reshape(-1).astype(rows.dtype, copy=False))
+    loss = loss.sum() if summed else loss.reshape(target.shape)
+    return loss.astype(input.dtype, copy=False)
 
 
 @softmax_nll.gradient
-def softmax_nll_input(g, g_normaliser, input, target, share, normaliser):
-    axis = class_axis(len(input.shape))
-    counted = g * share
-    probability = np.exp(input - np.expand_dims(normaliser, axis))
-    return probability * np.expand_dims(counted + g_normaliser, axis) - put_class.on(counted, target, input.shape)
+def softmax_nll_input(g, input, target, share):
+    return softmax_nll_back.on(input, target, g * share)
+
+
+@primitive(public=False)
+def softmax_nll_back(x: Array, target: Array, share: Array) -> Tensor:
+    """share * (softmax(x) - one-hot), for the class of each sample: the gradient of its loss."""
+    rows = in_rows(x)
+    out = kernels.nll_rows_back(rows, target.reshape(-1), share.reshape(-1).astype(rows.dtype, copy=False))
+    out = out if x.ndim == 2 else np.moveaxis(out.reshape(*target.shape, rows.shape[1]), -1, class_axis(x.ndim))
+    return out.astype(x.dtype, copy=False)
+
+
+@softmax_nll_back.gradient
+def softmax_nll_back_x(h, x, share):
+    axis = class_axis(x.ndim)
+    return softmax_back.on(h * np.expand_dims(share, axis), softmax.on(x, axis), axis)
+
+
+@softmax_nll_back.gradient
+def softmax_nll_back_share(h, x, target):
+    axis = class_axis(x.ndim)
+    return np.sum(h * softmax.on(x, axis), axis=axis) - pick_class.on(h, target)
 
 
 @composed
@@ -199,7 +218,7 @@ def cross_entropy(
     t, taken = class_target(name, x, given, ignore_index)
     share, even = shares(t, taken, w, reduction, x.dtype)
     if not label_smoothing:
-        return finished(softmax_nll(x, t, wrap(share))[0], share, reduction)
+        return finished(softmax_nll(x, t, wrap(share), reduction != "none"), share, reduction)
     chances = log_softmax(x, axis)
     everywhere = np.sum(chances if column is None else chances * column, axis=axis) * even
     smoothed = everywhere * (label_smoothing / x.shape[axis]) + pick_class(chances, t) * share * (1 - label_smoothing)

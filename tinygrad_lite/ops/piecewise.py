@@ -5,12 +5,10 @@ The slopes at their kinks are PyTorch's: that of relu at 0 is 0, that of leaky_r
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from tinygrad_lite.ops.creation import as_tensor
-from tinygrad_lite.ops.elementwise import NUMBER, blockwise, drop, keep
+from tinygrad_lite.ops.elementwise import NUMBER, blockwise, drop, keep, straight
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
 
@@ -29,6 +27,7 @@ __all__ = [
 
 
 @primitive
+@straight
 def relu(input: Array) -> Tensor:
     """max(input, 0).
 
@@ -36,17 +35,17 @@ def relu(input: Array) -> Tensor:
     >>> tl.relu(tl.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    if input.size < 4096 or input.dtype.kind != "f":
-        return np.maximum(input, 0)
-    return np.clip(input, 0, math.inf)  # with a number as bound NumPy vectorises clip, and not maximum
+    return np.maximum(input, 0)
 
 
 @relu.gradient
+@straight
 def relu_input(g, out):
     return drop(g, out <= 0)
 
 
 @primitive
+@straight
 def leaky_relu(input: Array, negative_slope: Array = 0.01) -> Tensor:
     """input where input > 0, else negative_slope * input.
 
@@ -114,6 +113,7 @@ def threshold_input(g, input, threshold):
 
 
 @primitive
+@straight
 def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """min(max(input, min_val), max_val); the slope at both bounds is 0.
 
@@ -129,6 +129,7 @@ def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Tenso
 
 
 @hardtanh.gradient
+@straight
 def hardtanh_input(g, out, min_val, max_val):
     return keep(g, (out > min_val) & (out < max_val))
 

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from tinygrad_lite import kernels
 from tinygrad_lite.ops.creation import as_tensor, generator
+from tinygrad_lite.ops.shapes import normal_axis
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import DEFAULT_DTYPE, Array, Tensor, wrap
 
 __all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]
 
 
-def shifted(x: np.ndarray, axis: int, dtype: Any) -> tuple[Any, np.dtype]:
-    """x minus its maximum along the axis, so that exp can't overflow, and the dtype for the result.
+def along(axis: int, kernel: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
+    """A kernel for the last axis, along any; a number is a row of its own. float16 is computed in float32."""
+    shape, dtype = arrays[0].shape, arrays[0].dtype
+    axis = normal_axis("softmax", axis, len(shape))
+    rows = [a.reshape(shape or 1).swapaxes(axis, -1) for a in arrays]
+    if dtype == np.float16:
+        rows = [a.astype(np.float32) for a in rows]
+    return kernel(*rows).swapaxes(axis, -1).reshape(shape).astype(dtype, copy=False)
 
-    float16 is computed in float32; integers give the default float.
-    """
+
+def real(x: np.ndarray, dtype: Any) -> np.ndarray:
+    """x in the floating-point dtype asked for; else in its own, or the default one for integers."""
     dtype = np.dtype(dtype or (x.dtype if x.dtype.kind == "f" else DEFAULT_DTYPE))
     if dtype.kind != "f":
         raise TypeError(f"the result can't be {dtype}; pass a floating-point dtype, or none")
-    x = x.astype(np.float32 if dtype == np.float16 else dtype, copy=False)
-    with np.errstate(invalid="ignore"):  # inf - inf, in a row that is masked completely, is NaN
-        return np.asarray(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf)), dtype
+    return x.astype(dtype, copy=False)
 
 
 @primitive
@@ -37,16 +45,28 @@ def softmax(x: Array, axis: int = -1, dtype: Any = None) -> Tensor:
     >>> tl.softmax(tl.tensor([0.0, 0.0, -float("inf")]))
     tensor([0.5, 0.5, 0. ])
     """
-    e, dtype = shifted(x, axis, dtype)
-    np.exp(e, out=e)
-    e /= np.sum(e, axis=axis, keepdims=True)
-    return e.astype(dtype, copy=False)
+    return along(axis, kernels.softmax_rows, real(x, dtype))
 
 
 @softmax.gradient
 def softmax_x(g, out, axis):
-    gy = g * out
-    return gy - out * np.sum(gy, axis=axis, keepdims=True)
+    return softmax_back.on(g, out, axis)
+
+
+@primitive(public=False)
+def softmax_back(g: Array, y: Array, axis: int) -> Tensor:
+    """y (g - sum(g y)), for y = softmax(x) and the gradient g of y."""
+    return along(axis, kernels.softmax_rows_back, g, y)
+
+
+@softmax_back.gradient
+def softmax_back_g(h, y, axis):
+    return softmax_back.on(h, y, axis)
+
+
+@softmax_back.gradient
+def softmax_back_y(h, g, y, axis):
+    return h * (g - np.sum(g * y, axis=axis, keepdims=True)) - g * np.sum(h * y, axis=axis, keepdims=True)
 
 
 @primitive
@@ -59,15 +79,28 @@ def log_softmax(x: Array, axis: int = -1, dtype: Any = None) -> Tensor:
     >>> tl.log_softmax(tl.tensor([0.0, 1000.0]))
     tensor([-1000.,     0.])
     """
-    z, dtype = shifted(x, axis, dtype)
-    with np.errstate(divide="ignore"):  # along an axis of length 0
-        z -= np.log(np.sum(np.exp(z), axis=axis, keepdims=True))
-    return z.astype(dtype, copy=False)
+    return along(axis, kernels.log_softmax_rows, real(x, dtype))
 
 
 @log_softmax.gradient
 def log_softmax_x(g, out, axis):
-    return g - np.exp(out) * np.sum(g, axis=axis, keepdims=True)
+    return log_softmax_back.on(g, out, axis)
+
+
+@primitive(public=False)
+def log_softmax_back(g: Array, y: Array, axis: int) -> Tensor:
+    """g - exp(y) sum(g), for y = log_softmax(x) and the gradient g of y."""
+    return along(axis, kernels.log_softmax_rows_back, g, y)
+
+
+@log_softmax_back.gradient
+def log_softmax_back_g(h, y, axis):
+    return h - np.sum(h * np.exp(y), axis=axis, keepdims=True)
+
+
+@log_softmax_back.gradient
+def log_softmax_back_y(h, g, y, axis):
+    return -h * np.exp(y) * np.sum(g, axis=axis, keepdims=True)
 
 
 @composed

@@ -107,6 +107,7 @@ def erf(x: Array) -> Tensor:
 
 
 @erf.gradient
+@blockwise
 def erf_x(g, x):
     return g * (np.exp(-x * x) * (2 / math.sqrt(math.pi)))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.ops.elementwise import real
+from tinygrad_lite.ops.elementwise import blockwise, real
 from tinygrad_lite.primitive import primitive
 from tinygrad_lite.tensor import Array, Tensor
 
@@ -275,6 +275,7 @@ def tanh(x: Array) -> Tensor:
 
 
 @tanh.gradient
+@blockwise
 def tanh_x(g, out):
     return g * (1 - out * out)
 
