@@ -86,7 +86,7 @@ def layouts():
 def test_any_memory_layout(first, threads, monkeypatch):
     monkeypatch.setattr("tinygrad_lite.kernels.threads.WORTHWHILE", 100)
     monkeypatch.setattr("tinygrad_lite.kernels.threads._count", threads)
-    monkeypatch.setattr("tinygrad_lite.kernels.threads._pool", [])
+    monkeypatch.setattr("tinygrad_lite.kernels.threads._crews", [])
     apply = kernels.fast("apply_formula")
     x = layouts()[first]
     np.testing.assert_array_equal(apply("relu", None, [x], []), np.maximum(x, 0))

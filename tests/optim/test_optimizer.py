@@ -62,7 +62,7 @@ def test_resuming_is_exact(kind, params, tmp_path):
 def test_large_and_small_tensors_alike(kind, params, monkeypatch):
     """Parts of a large array, and an array that is not contiguous, give the same numbers as small ones."""
     monkeypatch.setattr("tinygrad_lite.kernels.threads._count", 3)
-    monkeypatch.setattr("tinygrad_lite.kernels.threads._pool", [])
+    monkeypatch.setattr("tinygrad_lite.kernels.threads._crews", [])
     monkeypatch.setattr("tinygrad_lite.kernels.threads.WORTHWHILE", 1000)
     rng = np.random.default_rng(0)
     values, grads = rng.normal(size=(300, 250)), rng.normal(size=(3, 300, 250))
