@@ -75,15 +75,15 @@ def test_threads_of_a_program_and_jobs_within_jobs_do_not_wait_for_each_other(se
 
 
 def test_threads_end_when_another_number_is_asked_for():
-    before = tl.get_num_threads()
+    before, others = tl.get_num_threads(), set(threading.enumerate())
     try:
         tl.set_num_threads(4)
         spread(lambda a, b: None, 8, 1e9)
-        assert len(threads._crews) == 1
+        started = set(threading.enumerate()) - others
+        assert len(threads._crews) == 1 and len(started) == 3
         tl.set_num_threads(2)
-        deadline = time.time() + 10
-        while sum(t.name == "tinygrad_lite" for t in threading.enumerate()) and time.time() < deadline:
-            time.sleep(0.01)
-        assert not [t for t in threading.enumerate() if t.name == "tinygrad_lite"]
+        for thread in started:
+            thread.join(10)
+            assert not thread.is_alive()
     finally:
         tl.set_num_threads(before)
