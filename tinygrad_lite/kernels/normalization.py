@@ -21,7 +21,7 @@ from tinygrad_lite.kernels.threads import spread
 from tinygrad_lite.kernels.twins import normalization as twins
 
 PIECE = 2048  # values that moments reads at a time
-BLOCK = 64  # groups whose sums are taken in the dtype of x, where that is not along a row
+BLOCK = 64  # rows whose sums are taken in the dtype of x
 
 
 @compiled
@@ -79,16 +79,6 @@ def apply(x, y, out, first, last, centre, scale, shift, add, floor):
 
 
 @compiled
-def apply_vector(x, y, out, centre, scale, shift, weight, bias, add, floor):
-    """out = max(((x - centre) * scale + shift) * weight + bias + y, floor), all vectors"""
-    for k in range(len(x)):
-        value = ((x[k] - centre) * scale + shift) * weight[k] + bias[k]
-        if add:
-            value += y[k]
-        out[k] = floor if value < floor else value
-
-
-@compiled
 def normalize_groups(x, y, out, start, stop, weight, bias, mean, var, eps, centred, add, floor):
     """`normalize` for start <= b < stop; x, y and out (A, B, K, L), mean and var (B,).
 
@@ -96,28 +86,50 @@ def normalize_groups(x, y, out, start, stop, weight, bias, mean, var, eps, centr
     """
     samples, groups, channels, places = x.shape
     real = x.dtype.type
-    flat = (samples, groups, channels * places)
+    whole = x.reshape((samples, groups, channels * places))
     rows = (samples, groups * channels, places)
+    x, y, out = x.reshape(rows), y.reshape(rows), out.reshape(rows)
     centre, scale, shift = np.empty((3, groups * channels), x.dtype)
     step = 1 if samples == 1 else stop - start
     for first in range(start, stop, step):
         last = first + step
-        moments(x.reshape(flat), first, last, centred, mean, var)
+        moments(whole, first, last, centred, mean, var)
         for b in range(first, last):
             rstd = 1 / np.sqrt(var[b] + eps)
             middle = real(mean[b])
             off = (middle - mean[b]) * rstd  # what rounding the mean left over
             w, c = weight[b % len(weight)], bias[b % len(weight)]
-            if samples == 1 and places == 1:
-                x_row, y_row, to = x.reshape(flat)[0, b], y.reshape(flat)[0, b], out.reshape(flat)[0, b]
-                apply_vector(x_row, y_row, to, middle, real(rstd), real(off), w, c, add, floor)
-                continue
             for k in range(channels):
                 r = b * channels + k
                 centre[r], scale[r], shift[r] = middle, rstd * w[k], off * w[k] + c[k]
-        if samples > 1 or places > 1:
-            x_rows, y_rows, to_rows = x.reshape(rows), y.reshape(rows), out.reshape(rows)
-            apply(x_rows, y_rows, to_rows, first * channels, last * channels, centre, scale, shift, add, floor)
+        apply(x, y, out, first * channels, last * channels, centre, scale, shift, add, floor)
+
+
+@compiled
+def normalize_vectors(x, out, start, stop, weight, bias, mean, var, eps, centred):
+    """The same where a mean is over channels alone (A = L = 1), so that rows are groups; x and out (B, K).
+
+    A row is in the cache when it is read again, so that its statistics are about its own mean at once.
+    """
+    real = x.dtype.type
+    channels = x.shape[1]
+    for b in range(start, stop):
+        row, to, w, c = x[b], out[b], weight[b % len(weight)], bias[b % len(weight)]
+        middle = total = squares = real(0)
+        if centred:
+            for k in range(channels):
+                middle += row[k]
+            middle = real(middle / channels)
+        for k in range(channels):
+            d = row[k] - middle
+            total += d
+            squares += d * d
+        off = total / channels if centred else 0.0  # what rounding the mean left over
+        mean[b], var[b] = middle + off, squares / channels - off * off
+        rstd = 1 / np.sqrt(var[b] + eps)
+        scale, shift = real(rstd), real(-off * rstd)
+        for k in range(channels):
+            to[k] = ((row[k] - middle) * scale + shift) * w[k] + c[k]
 
 
 def vector(values: np.ndarray | None, shape: tuple[int, int], dtype: np.dtype, fill: int) -> np.ndarray:
@@ -133,14 +145,21 @@ def normalize(
         return twins.normalize(x, weight, bias, residual, view, eps, centre, rectify)
     samples, rows, groups, channels, places = view
     out, (mean, var) = np.empty(x.shape, x.dtype), np.empty((2, rows * groups))
-    x = contiguous(x)
-    y = x if residual is None else contiguous(residual.astype(x.dtype, copy=False))
-    x, y, seen = (a.reshape(samples, rows * groups, channels, places) for a in (x, y, out))
-    w, b = (vector(v, (groups, channels), x.dtype, fill) for v, fill in ((weight, 1), (bias, 0)))
-    floor = x.dtype.type(0 if rectify else -np.inf)
+    y = x if residual is None else residual.astype(x.dtype, copy=False)
+    w, c = (vector(v, (groups, channels), x.dtype, fill) for v, fill in ((weight, 1), (bias, 0)))
+    if samples == places == 1 and residual is None and not rectify:
+        x2, to = (a.reshape(rows * groups, channels) for a in (contiguous(x), out))
 
-    def task(start: int, stop: int) -> None:
-        normalize_groups(x, y, seen, start, stop, w, b, mean, var, eps, centre, residual is not None, floor)
+        def task(start: int, stop: int) -> None:
+            normalize_vectors(x2, to, start, stop, w, c, mean, var, eps, centre)
+
+    else:
+        shape = (samples, rows * groups, channels, places)
+        x4, y4, to = (a.reshape(shape) for a in (contiguous(x), contiguous(y), out))
+        floor = x.dtype.type(0 if rectify else -np.inf)
+
+        def task(start: int, stop: int) -> None:
+            normalize_groups(x4, y4, to, start, stop, w, c, mean, var, eps, centre, residual is not None, floor)
 
     spread(task, rows * groups, 8 * x.size)
     return out, mean.reshape(1, rows, groups, 1, 1), var.reshape(1, rows, groups, 1, 1)
@@ -227,41 +246,35 @@ def pull_groups(g, x, out, h, dx, start, stop, weight, mean, var, eps, centred, 
 
 
 @compiled
-def pull_vectors(g, x, out, h, dx, start, stop, weight, mean, var, eps, centred, masked, copy, dweight, dbias):
-    """`pull_groups` where a mean is over channels alone, for which rows are the channels of a group; all (B, K)."""
-    channels = x.shape[1]
+def pull_vectors(g, x, dx, start, stop, weight, mean, var, eps, centred, dweight, dbias):
+    """The same where rows are groups, and neither rectified nor copied; g, x and dx (B, K).
+
+    In several short loops, as the compiler makes vectors only where it has few arrays to tell apart.
+    """
     real = x.dtype.type
-    zero = real(0)
-    parts = np.zeros((2, *dweight.shape), x.dtype)
+    groups, channels = weight.shape
+    dws, dbs = np.zeros((2, groups, channels), x.dtype)  # of a block of rows: long sums are taken in float64
     for b in range(start, stop):
-        group = b % len(weight)
-        up, row, seen, to, result = g[b], x[b], out[b], h[b], dx[b]
-        w, dw, db = weight[group], parts[0, group], parts[1, group]
+        group = b % groups
+        up, row, to, w, dw, db = g[b], x[b], dx[b], weight[group], dws[group], dbs[group]
         rstd = 1 / np.sqrt(var[b] + eps)
-        c, f, o = real(mean[b]), real(rstd), real((real(mean[b]) - mean[b]) * rstd)
-        total = product = zero
+        middle, scale, shift = real(mean[b]), real(rstd), real((real(mean[b]) - mean[b]) * rstd)
+        total = product = real(0)
         for k in range(channels):
-            value = up[k]
-            if masked:
-                value = value if seen[k] > 0 else zero
-            if copy:
-                to[k] = value
-            normal = (row[k] - c) * f + o
-            dw[k] += value * normal
-            db[k] += value
-            total += value * w[k]
-            product += value * w[k] * normal
-        s = -product / channels * f
-        t = -total / channels * f if centred else zero
+            value = up[k] * ((row[k] - middle) * scale + shift)
+            dw[k] += value
+            db[k] += up[k]
+            total += up[k] * w[k]
+            product += value * w[k]
+        s, t = real(-product * rstd / channels), real(-total * rstd / channels if centred else 0.0)
         for k in range(channels):
-            value = up[k]
-            if masked:
-                value = value if seen[k] > 0 else zero
-            result[k] = value * w[k] * f + ((row[k] - c) * f + o) * s + t
-        if (b + 1 - start) % BLOCK == 0 or b + 1 == stop:
-            dweight += parts[0]
-            dbias += parts[1]
-            parts[:] = 0
+            to[k] = up[k] * w[k] * scale + ((row[k] - middle) * scale + shift) * s + t
+        if (b - start) % BLOCK == BLOCK - 1 or b == stop - 1:
+            for i in range(groups):
+                for k in range(channels):
+                    dweight[i, k] += dws[i, k]
+                    dbias[i, k] += dbs[i, k]
+                    dws[i, k] = dbs[i, k] = 0
 
 
 def normalize_back(
@@ -272,21 +285,28 @@ def normalize_back(
     if x.dtype not in FLOATS or not x.size:
         return twins.normalize_back(g, x, weight, out, mean, var, view, eps, centre, copy)
     samples, rows, groups, channels, places = view
-    vectors = samples == places == 1
-    pull = pull_vectors if vectors else pull_groups
-    shape = (rows * groups, channels) if vectors else (samples, rows * groups, channels, places)
-    g, x = contiguous(g.astype(x.dtype, copy=False)), contiguous(x)
+    g = contiguous(g.astype(x.dtype, copy=False))
     dx = np.empty(x.shape, x.dtype)
     h = np.empty(x.shape, x.dtype) if copy else g
-    seen = x if out is None else contiguous(out)
-    arrays = [a.reshape(shape) for a in (g, x, seen, h, dx)]
     w = vector(weight, (groups, channels), x.dtype, 1)
     mean, var = mean.reshape(-1), var.reshape(-1)
     parts = {}
+    if samples == places == 1 and out is None and not copy:
+        vectors = [a.reshape(rows * groups, channels) for a in (g, contiguous(x), dx)]
+
+        def pull(start: int, stop: int, dw: np.ndarray, db: np.ndarray) -> None:
+            pull_vectors(*vectors, start, stop, w, mean, var, eps, centre, dw, db)
+
+    else:
+        seen = x if out is None else out
+        maps = [contiguous(a).reshape(samples, rows * groups, channels, places) for a in (g, x, seen, h, dx)]
+
+        def pull(start: int, stop: int, dw: np.ndarray, db: np.ndarray) -> None:
+            pull_groups(*maps, start, stop, w, mean, var, eps, centre, out is not None, copy, dw, db)
 
     def task(start: int, stop: int) -> None:
         dw, db = parts[start] = np.zeros((2, groups, channels))
-        pull(*arrays, start, stop, w, mean, var, eps, centre, out is not None, copy, dw, db)
+        pull(start, stop, dw, db)
 
     spread(task, rows * groups, 12 * x.size)
     dweight, dbias = sum(parts[start] for start in sorted(parts)).astype(x.dtype)
