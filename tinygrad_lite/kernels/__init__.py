@@ -27,6 +27,8 @@ TABLE = {
     "affine": "normalization",
     "max_pool": "pooling",
     "scatter_planes": "pooling",
+    "mean_pool": "pooling",
+    "mean_pool_back": "pooling",
     "resample": "resampling",
     "resample_back": "resampling",
     "scatter_rows": "scatter",
