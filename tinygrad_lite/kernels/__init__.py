@@ -32,6 +32,7 @@ TABLE = {
     "resample": "resampling",
     "resample_back": "resampling",
     "scatter_rows": "scatter",
+    "thin": "dropout",
 }
 """The name of a kernel, and that of its file, here and among the twins."""
 

@@ -79,18 +79,16 @@ def apply(x, y, out, first, last, centre, scale, shift, add, floor):
 
 
 @compiled
-def normalize_groups(x, y, out, start, stop, weight, bias, mean, var, eps, centred, add, floor):
-    """`normalize` for start <= b < stop; x, y and out (A, B, K, L), mean and var (B,).
+def normalize_groups(whole, x, y, out, start, stop, weight, bias, mean, var, eps, centred, add, floor):
+    """`normalize` of the groups start ... stop; whole (A, B, K L) is x, and x, y and out are (A, B K, L).
 
     One group after the other where each lies together in memory, else all at once.
     """
-    samples, groups, channels, places = x.shape
     real = x.dtype.type
-    whole = x.reshape((samples, groups, channels * places))
-    rows = (samples, groups * channels, places)
-    x, y, out = x.reshape(rows), y.reshape(rows), out.reshape(rows)
-    centre, scale, shift = np.empty((3, groups * channels), x.dtype)
-    step = 1 if samples == 1 else stop - start
+    groups, channels = weight.shape
+    table = np.empty((3, x.shape[1]), x.dtype)
+    centre, scale, shift = table[0], table[1], table[2]
+    step = 1 if len(x) == 1 else stop - start
     for first in range(start, stop, step):
         last = first + step
         moments(whole, first, last, centred, mean, var)
@@ -98,10 +96,9 @@ def normalize_groups(x, y, out, start, stop, weight, bias, mean, var, eps, centr
             rstd = 1 / np.sqrt(var[b] + eps)
             middle = real(mean[b])
             off = (middle - mean[b]) * rstd  # what rounding the mean left over
-            w, c = weight[b % len(weight)], bias[b % len(weight)]
             for k in range(channels):
-                r = b * channels + k
-                centre[r], scale[r], shift[r] = middle, rstd * w[k], off * w[k] + c[k]
+                r, w = b * channels + k, weight[b % groups, k]
+                centre[r], scale[r], shift[r] = middle, rstd * w, off * w + bias[b % groups, k]
         apply(x, y, out, first * channels, last * channels, centre, scale, shift, add, floor)
 
 
@@ -154,12 +151,13 @@ def normalize(
             normalize_vectors(x2, to, start, stop, w, c, mean, var, eps, centre)
 
     else:
-        shape = (samples, rows * groups, channels, places)
-        x4, y4, to = (a.reshape(shape) for a in (contiguous(x), contiguous(y), out))
+        shape = samples, rows * groups * channels, places
+        whole = contiguous(x).reshape(samples, rows * groups, channels * places)
+        x3, y3, to = (a.reshape(shape) for a in (whole, contiguous(y), out))
         floor = x.dtype.type(0 if rectify else -np.inf)
 
         def task(start: int, stop: int) -> None:
-            normalize_groups(x4, y4, to, start, stop, w, c, mean, var, eps, centre, residual is not None, floor)
+            normalize_groups(whole, x3, y3, to, start, stop, w, c, mean, var, eps, centre, residual is not None, floor)
 
     spread(task, rows * groups, 8 * x.size)
     return out, mean.reshape(1, rows, groups, 1, 1), var.reshape(1, rows, groups, 1, 1)
@@ -173,8 +171,8 @@ def sums(g, x, out, h, first, last, centre, masked, copy, sum_g, sum_gx):
     """
     places = x.shape[2]
     zero = x.dtype.type(0)
-    sum_g[first:last] = 0
-    sum_gx[first:last] = 0
+    for r in range(first, last):
+        sum_g[r] = sum_gx[r] = 0
     for a in range(len(x)):
         for r in range(first, last):
             up, row, seen, to = g[a, r], x[a, r], out[a, r], h[a, r]
@@ -210,15 +208,13 @@ def merge(g, x, out, dx, first, last, centre, masked, scale, slope, shift):
 
 @compiled
 def pull_groups(g, x, out, h, dx, start, stop, weight, mean, var, eps, centred, masked, copy, dweight, dbias):
-    """`normalize_back` for start <= b < stop, in the order of `normalize_groups`; g, x, out, h, dx (A, B, K, L)."""
-    samples, groups, channels, places = x.shape
+    """`normalize_back` of the groups start ... stop, in the order of `normalize_groups`; g ... dx (A, B K, L)."""
     real = x.dtype.type
-    count = samples * channels * places
-    rows = (samples, groups * channels, places)
-    g, x, out, h, dx = g.reshape(rows), x.reshape(rows), out.reshape(rows), h.reshape(rows), dx.reshape(rows)
-    centre, scale, slope, shift = np.empty((4, groups * channels), x.dtype)
-    sum_g, sum_gx = np.empty((2, groups * channels))
-    step = 1 if samples == 1 else stop - start
+    groups, channels = weight.shape
+    count = len(x) * channels * x.shape[2]
+    table, totals = np.empty((4, x.shape[1]), x.dtype), np.empty((2, x.shape[1]))
+    centre, scale, slope, shift, sum_g, sum_gx = table[0], table[1], table[2], table[3], totals[0], totals[1]
+    step = 1 if len(x) == 1 else stop - start
     for first in range(start, stop, step):
         last = first + step
         begin, end = first * channels, last * channels
@@ -227,21 +223,20 @@ def pull_groups(g, x, out, h, dx, start, stop, weight, mean, var, eps, centred, 
         sums(g, x, out, h, begin, end, centre, masked, copy, sum_g, sum_gx)
         for b in range(first, last):
             rstd = 1 / np.sqrt(var[b] + eps)
-            w = weight[b % len(weight)]
-            total = product = 0.0
             off = real(mean[b]) - mean[b]
+            total = product = 0.0
             for k in range(channels):
-                r = b * channels + k
-                sum_gx[r] = (sum_gx[r] + sum_g[r] * off) * rstd
-                dweight[b % len(weight), k] += sum_gx[r]
-                dbias[b % len(weight), k] += sum_g[r]
-                total += sum_g[r] * w[k]
-                product += sum_gx[r] * w[k]
+                r, w = b * channels + k, weight[b % groups, k]
+                normal = (sum_gx[r] + sum_g[r] * off) * rstd
+                dweight[b % groups, k] += normal
+                dbias[b % groups, k] += sum_g[r]
+                total += sum_g[r] * w
+                product += normal * w
+                scale[r] = rstd * w
             s = -product * rstd * rstd / count
             t = s * off - (total * rstd / count if centred else 0.0)
-            for k in range(channels):
-                r = b * channels + k
-                scale[r], slope[r], shift[r] = rstd * w[k], s, t
+            for r in range(b * channels, (b + 1) * channels):
+                slope[r], shift[r] = s, t
         merge(h if copy else g, x, out, dx, begin, end, centre, masked and not copy, scale, slope, shift)
 
 
@@ -253,7 +248,8 @@ def pull_vectors(g, x, dx, start, stop, weight, mean, var, eps, centred, dweight
     """
     real = x.dtype.type
     groups, channels = weight.shape
-    dws, dbs = np.zeros((2, groups, channels), x.dtype)  # of a block of rows: long sums are taken in float64
+    parts = np.zeros((2, groups, channels), x.dtype)  # of a block of rows: long sums are taken in float64
+    dws, dbs = parts[0], parts[1]
     for b in range(start, stop):
         group = b % groups
         up, row, to, w, dw, db = g[b], x[b], dx[b], weight[group], dws[group], dbs[group]
@@ -299,7 +295,7 @@ def normalize_back(
 
     else:
         seen = x if out is None else out
-        maps = [contiguous(a).reshape(samples, rows * groups, channels, places) for a in (g, x, seen, h, dx)]
+        maps = [contiguous(a).reshape(samples, rows * groups * channels, places) for a in (g, x, seen, h, dx)]
 
         def pull(start: int, stop: int, dw: np.ndarray, db: np.ndarray) -> None:
             pull_groups(*maps, start, stop, w, mean, var, eps, centre, out is not None, copy, dw, db)
