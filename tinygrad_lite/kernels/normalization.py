@@ -79,14 +79,13 @@ def apply(x, y, out, first, last, centre, scale, shift, add, floor):
 
 
 @compiled
-def normalize_groups(whole, x, y, out, start, stop, weight, bias, mean, var, eps, centred, add, floor):
+def normalize_groups(whole, x, y, out, table, start, stop, weight, bias, mean, var, eps, centred, add, floor):
     """`normalize` of the groups start ... stop; whole (A, B, K L) is x, and x, y and out are (A, B K, L).
 
     One group after the other where each lies together in memory, else all at once.
     """
     real = x.dtype.type
     groups, channels = weight.shape
-    table = np.empty((3, x.shape[1]), x.dtype)
     centre, scale, shift = table[0], table[1], table[2]
     step = 1 if len(x) == 1 else stop - start
     for first in range(start, stop, step):
@@ -96,9 +95,10 @@ def normalize_groups(whole, x, y, out, start, stop, weight, bias, mean, var, eps
             rstd = 1 / np.sqrt(var[b] + eps)
             middle = real(mean[b])
             off = (middle - mean[b]) * rstd  # what rounding the mean left over
+            group = b % groups
             for k in range(channels):
-                r, w = b * channels + k, weight[b % groups, k]
-                centre[r], scale[r], shift[r] = middle, rstd * w, off * w + bias[b % groups, k]
+                r, w = b * channels + k, weight[group, k]
+                centre[r], scale[r], shift[r] = middle, rstd * w, off * w + bias[group, k]
         apply(x, y, out, first * channels, last * channels, centre, scale, shift, add, floor)
 
 
@@ -157,7 +157,9 @@ def normalize(
         floor = x.dtype.type(0 if rectify else -np.inf)
 
         def task(start: int, stop: int) -> None:
-            normalize_groups(whole, x3, y3, to, start, stop, w, c, mean, var, eps, centre, residual is not None, floor)
+            table = np.empty((3, x3.shape[1]), x.dtype)
+            added = residual is not None
+            normalize_groups(whole, x3, y3, to, table, start, stop, w, c, mean, var, eps, centre, added, floor)
 
     spread(task, rows * groups, 8 * x.size)
     return out, mean.reshape(1, rows, groups, 1, 1), var.reshape(1, rows, groups, 1, 1)
@@ -207,12 +209,13 @@ def merge(g, x, out, dx, first, last, centre, masked, scale, slope, shift):
 
 
 @compiled
-def pull_groups(g, x, out, h, dx, start, stop, weight, mean, var, eps, centred, masked, copy, dweight, dbias):
+def pull_groups(
+    g, x, out, h, dx, table, totals, start, stop, weight, mean, var, eps, centred, masked, copy, dweight, dbias
+):
     """`normalize_back` of the groups start ... stop, in the order of `normalize_groups`; g ... dx (A, B K, L)."""
     real = x.dtype.type
     groups, channels = weight.shape
     count = len(x) * channels * x.shape[2]
-    table, totals = np.empty((4, x.shape[1]), x.dtype), np.empty((2, x.shape[1]))
     centre, scale, slope, shift, sum_g, sum_gx = table[0], table[1], table[2], table[3], totals[0], totals[1]
     step = 1 if len(x) == 1 else stop - start
     for first in range(start, stop, step):
@@ -225,11 +228,12 @@ def pull_groups(g, x, out, h, dx, start, stop, weight, mean, var, eps, centred, 
             rstd = 1 / np.sqrt(var[b] + eps)
             off = real(mean[b]) - mean[b]
             total = product = 0.0
+            group = b % groups
             for k in range(channels):
-                r, w = b * channels + k, weight[b % groups, k]
+                r, w = b * channels + k, weight[group, k]
                 normal = (sum_gx[r] + sum_g[r] * off) * rstd
-                dweight[b % groups, k] += normal
-                dbias[b % groups, k] += sum_g[r]
+                dweight[group, k] += normal
+                dbias[group, k] += sum_g[r]
                 total += sum_g[r] * w
                 product += normal * w
                 scale[r] = rstd * w
@@ -241,15 +245,14 @@ def pull_groups(g, x, out, h, dx, start, stop, weight, mean, var, eps, centred, 
 
 
 @compiled
-def pull_vectors(g, x, dx, start, stop, weight, mean, var, eps, centred, dweight, dbias):
+def pull_vectors(g, x, dx, parts, start, stop, weight, mean, var, eps, centred, dweight, dbias):
     """The same where rows are groups, and neither rectified nor copied; g, x and dx (B, K).
 
     In several short loops, as the compiler makes vectors only where it has few arrays to tell apart.
     """
     real = x.dtype.type
     groups, channels = weight.shape
-    parts = np.zeros((2, groups, channels), x.dtype)  # of a block of rows: long sums are taken in float64
-    dws, dbs = parts[0], parts[1]
+    dws, dbs = parts[0], parts[1]  # of a block of rows: long sums are taken in float64
     for b in range(start, stop):
         group = b % groups
         up, row, to, w, dw, db = g[b], x[b], dx[b], weight[group], dws[group], dbs[group]
@@ -291,14 +294,18 @@ def normalize_back(
         vectors = [a.reshape(rows * groups, channels) for a in (g, contiguous(x), dx)]
 
         def pull(start: int, stop: int, dw: np.ndarray, db: np.ndarray) -> None:
-            pull_vectors(*vectors, start, stop, w, mean, var, eps, centre, dw, db)
+            pull_vectors(
+                *vectors, np.zeros((2, groups, channels), x.dtype), start, stop, w, mean, var, eps, centre, dw, db
+            )
 
     else:
         seen = x if out is None else out
         maps = [contiguous(a).reshape(samples, rows * groups * channels, places) for a in (g, x, seen, h, dx)]
 
         def pull(start: int, stop: int, dw: np.ndarray, db: np.ndarray) -> None:
-            pull_groups(*maps, start, stop, w, mean, var, eps, centre, out is not None, copy, dw, db)
+            table, totals = np.empty((4, len(maps[0][0])), x.dtype), np.empty((2, len(maps[0][0])))
+            masked = out is not None
+            pull_groups(*maps, table, totals, start, stop, w, mean, var, eps, centre, masked, copy, dw, db)
 
     def task(start: int, stop: int) -> None:
         dw, db = parts[start] = np.zeros((2, groups, channels))

@@ -18,8 +18,8 @@ import numpy as np
 
 from tinygrad_lite import kernels
 from tinygrad_lite.modes import is_replay
-from tinygrad_lite.ops.piecewise import relu
 from tinygrad_lite.ops.creation import as_tensor
+from tinygrad_lite.ops.piecewise import relu
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import DEFAULT_DTYPE, Array, Tensor
 
@@ -107,13 +107,14 @@ def channels(name: str, x: Tensor, **vectors: Any) -> int:
     """The number of channels of x (N, C, ...). Raise unless each vector is None or has one value for each."""
     if x.ndim < 2:
         raise ValueError(f"{name}: the input has shape {x.shape}; it needs samples and channels: (N, C) or (N, C, ...)")
+    c = x.shape[1]
     for what, vector in vectors.items():
-        if vector is not None and np.shape(vector) != (x.shape[1],):
+        if vector is not None and (shape := vector.shape if isinstance(vector, Tensor) else np.shape(vector)) != (c,):
             raise ValueError(
-                f"{name}: {what} has shape {np.shape(vector)}, but the input {x.shape} has {x.shape[1]} channels "
-                f"(axis 1), so it must be ({x.shape[1]},)"
+                f"{name}: {what} has shape {shape}, but the input {x.shape} has {c} channels (axis 1), so it must be "
+                f"({c},)"
             )
-    return x.shape[1]
+    return c
 
 
 def track(name: str, running: Array | None, value: np.ndarray, momentum: float) -> None:
