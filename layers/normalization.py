@@ -58,12 +58,15 @@ class _BatchNorm(Module):
         if self.bias is not None:
             init.zeros_(self.bias)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor, relu: bool = False, residual: Tensor | None = None) -> Tensor:
+        """Normalise; with `relu` also add the residual, if there is one, and rectify, all in one operation."""
         if input.ndim not in self.shapes or input.shape[1] != self.num_features:
             raise ValueError(
                 f"{type(self).__name__}: needs shape {' or '.join(self.shapes.values())} with "
                 f"C = {self.num_features}, got {input.shape}"
             )
+        if residual is not None and not relu:
+            raise ValueError(f"{type(self).__name__}: a residual is added only with relu=True")
         mean, var, momentum = self.running_mean, self.running_var, self.momentum
         if self.training and self.num_batches_tracked is not None and not tl.is_replay():
             with tl.no_grad():
@@ -73,9 +76,9 @@ class _BatchNorm(Module):
         elif self.training and not self.track_running_stats:
             mean = var = None
         by_batch = self.training or mean is None or var is None
-        return tl.batch_norm(
-            input, mean, var, self.weight, self.bias, by_batch, 0.0 if momentum is None else momentum, self.eps
-        )
+        momentum = 0.0 if momentum is None else momentum
+        arguments = (input, mean, var, self.weight, self.bias, by_batch, momentum, self.eps)
+        return tl.batch_norm_relu(*arguments, residual) if relu else tl.batch_norm(*arguments)
 
     def extra_repr(self) -> str:
         return (

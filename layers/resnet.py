@@ -72,9 +72,8 @@ class BasicBlock(Module):
             raise ValueError(f"BasicBlock: shortcut is 'A' or 'B', got {shortcut!r}")
 
     def forward(self, input: Tensor) -> Tensor:
-        x = tl.relu(self.bn1(self.conv1(input)))
-        x = self.bn2(self.conv2(x))
-        return tl.relu(x + self.downsample(input))
+        x = self.bn1(self.conv1(input), relu=True)
+        return self.bn2(self.conv2(x), relu=True, residual=self.downsample(input))
 
 
 class ResNet(Module):
@@ -126,7 +125,7 @@ class ResNet(Module):
                 init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, input: Tensor) -> Tensor:
-        x = tl.relu(self.bn1(self.conv1(input)))
+        x = self.bn1(self.conv1(input), relu=True)
         for name in self.stages:
             x = getattr(self, name)(x)
-        return self.fc(tl.mean(x, axis=(2, 3)))
+        return self.fc(tl.adaptive_avg_pool2d(x, 1).flatten(1))

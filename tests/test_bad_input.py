@@ -95,7 +95,7 @@ def test_operands_are_not_written_to(name):
         kept.append((mine, x.copy()))
         return tl.from_numpy(mine)
 
-    if name in ("batch_norm", "instance_norm"):
+    if name in ("batch_norm", "batch_norm_relu", "instance_norm"):
         pytest.skip("running statistics are updated in place, by definition")
     call(name, watch, found)
     for mine, before in kept:

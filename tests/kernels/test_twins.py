@@ -26,10 +26,11 @@ def same(name: str, *args: Any) -> None:
     copies = [a.copy() if isinstance(a, np.ndarray) else a for a in args]
     want, got = twin(name)(*copies), (fast(name) or twin(name))(*args)
     got, want = (r if isinstance(r, tuple) else () if r is None else (r,) for r in (got, want))
+    rough = any(isinstance(a, np.ndarray) and a.dtype == np.float32 for a in args)
     for g, w in zip([*got, *args], [*want, *copies], strict=True):
         if isinstance(w, (np.ndarray, np.generic)):
             assert (g.shape, g.dtype) == (w.shape, w.dtype)
-            tolerance = {"f": 1e-12}.get(w.dtype.kind, 0) if w.dtype != np.float32 else 1e-4
+            tolerance = 0 if w.dtype.kind != "f" else 1e-4 if rough else 1e-12
             np.testing.assert_allclose(g, w, rtol=tolerance, atol=tolerance * 10)
 
 
@@ -189,39 +190,7 @@ def test_a_nan_or_inf_spreads_only_where_its_windows_are(value):
     assert bad.sum() == 18
 
 
-# ---------------------------------------------------------------------------------------- pooling
-
-
-@st.composite
-def pools(draw: Any) -> tuple:
-    height, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
-    x = numbers(draw, (draw(st.integers(0, 5)), height, width))
-    if draw(st.booleans()):
-        x = np.round(x)  # ties
-    if x.size and draw(st.booleans()):
-        x = x.copy()
-        x[draw(st.integers(0, len(x) - 1)), 0, 0] = np.nan
-
-    def table(size: int) -> np.ndarray:
-        shape = draw(st.integers(1, 4)), draw(st.integers(1, 3))
-        rng = np.random.default_rng(draw(st.integers(0, 100)))
-        return np.sort(rng.integers(0, size, shape), axis=1)
-
-    return x, table(height), table(width)
-
-
-@often
-@given(pools())
-def test_max_pool_is_its_twin(args):
-    same("max_pool", *args)
-
-
-@often
-@given(st.data())
-def test_scatter_planes_is_its_twin(data):
-    g = numbers(data.draw, (data.draw(st.integers(0, 4)), data.draw(st.integers(0, 9))))
-    size = data.draw(st.integers(1, 9))
-    same("scatter_planes", g, np.random.default_rng(0).integers(0, size, g.shape), size)
+# ------------------------------------------------------------------------- resampling and scattering
 
 
 @often
@@ -242,13 +211,6 @@ def test_scatter_rows_is_its_twin(data):
     g = numbers(data.draw, (data.draw(st.integers(0, 20)), data.draw(st.integers(0, 5))))
     size = data.draw(st.integers(1, 9))
     same("scatter_rows", g, np.random.default_rng(0).integers(0, size, len(g)), size)
-
-
-@pytest.mark.parametrize("place", [3, -1])
-def test_scatter_planes_refuses_a_place_outside(place):
-    for version in (fast("scatter_planes"), twin("scatter_planes")):
-        with pytest.raises(IndexError, match="outside of its plane"):
-            version(np.ones((1, 1)), np.array([[place]]), 3)
 
 
 @pytest.mark.parametrize("rows", [[0, 3], [-1, 0]])

@@ -90,3 +90,12 @@ def test_groups_must_divide():
 @pytest.mark.parametrize("name, args", [("BatchNorm2d", (3,)), ("LayerNorm", (3,)), ("GroupNorm", (1, 3))])
 def test_repr(name, args):
     assert repr(getattr(layers, name)(*args)) in repr(getattr(torch.nn, name)(*args)).replace(", bias=True", "")
+
+
+def test_batch_norm_rectifies_and_adds_when_asked():
+    x, y = (tl.tensor(normal(5, 2, 3 + k)[:, :, :3]) for k in range(2))
+    one, other = (layers.BatchNorm1d(2) for _ in range(2))
+    got, want = one(x, relu=True, residual=y), tl.relu(other(x) + y)
+    np.testing.assert_allclose(got.detach().numpy(), want.detach().numpy(), atol=1e-6)
+    with pytest.raises(ValueError, match="BatchNorm1d: a residual is added only with relu=True"):
+        one(x, residual=y)

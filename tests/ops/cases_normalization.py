@@ -41,6 +41,27 @@ SPECS["instance_norm"] = Spec(batches(True), functional("instance_norm"), consta
 
 
 @st.composite
+def rectified(draw: Any) -> Call:
+    """As in `batches`, with weights so small that the bias tells which channels are 0: no kink is near."""
+    call = draw(batches(False))
+    x, mean, var, _, _, training = call.args
+    c = (x.shape[1],)
+    weight, bias = draw(arrays(c, 0.05, 0.15)), draw(arrays(c, gap=(-2, 2)))
+    residual = maybe(draw, x.shape, low=-0.5, high=0.5)
+    return Call((x, mean, var, weight, bias, training), call.params | {"residual": residual})
+
+
+def batch_norm_relu(*args: Any, residual: Any = None, **params: Any) -> Any:
+    import torch
+
+    y = torch.nn.functional.batch_norm(*args, **params)
+    return torch.relu(y if residual is None else y + residual)
+
+
+SPECS["batch_norm_relu"] = Spec(rectified(), batch_norm_relu, constant=(1, 2))
+
+
+@st.composite
 def groups(draw: Any) -> Call:
     count, each = draw(few), draw(few)
     shape = (draw(st.integers(0, 3)), count * each, *draw(st.lists(few, max_size=2)))

@@ -87,10 +87,9 @@ def test_channels_need_an_axis():
         tl.dropout2d(tl.ones(3))
 
 
-def test_dropout_keeps_one_byte_for_each_value():
+def test_dropout_keeps_a_seed_and_no_mask():
     x = tl.ones(1000, requires_grad=True)
-    saved = tl.dropout(x).grad_fn.saved
-    assert sum(a.nbytes for a in saved if isinstance(a, np.ndarray)) == 1000
+    assert not any(isinstance(a, np.ndarray) for a in tl.dropout(x).grad_fn.saved)
 
 
 def test_dropout_in_a_checkpoint_repeats_its_mask():

@@ -193,6 +193,64 @@ def test_batch_norm_keeps_its_input_and_per_channel_statistics_only():
     assert sizes == [4, 4, 4, 320]
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("added", [True, False])
+def test_batch_norm_relu_is_its_three_parts_to_the_second_order(training, added):
+    x, y, v = rng.standard_normal((3, 6, 4, 5))
+    mean, var, w, b = rng.standard_normal((4, 4))
+
+    def results(f):
+        xs = [tl.tensor(a, requires_grad=True) for a in (x, y, w, b)]
+        statistics = tl.tensor(mean), tl.tensor(var**2)
+        out = f(xs[0], *statistics, *xs[2:], xs[1] if added else None)
+        wanted = xs if added else [xs[0], *xs[2:]]
+        first = tl.grad((out * v).sum(), wanted, create_graph=True)
+        second = tl.grad(sum((g**3).sum() for g in first), (xs[0], xs[2]))
+        plain = tl.grad((f(xs[0], *statistics, *xs[2:], xs[1] if added else None) * v).sum(), wanted)
+        return [t.detach().numpy() for t in (out, *first, *second, *plain, *statistics)]
+
+    def parts(x, mean, var, w, b, y):
+        z = tl.batch_norm(x, mean, var, w, b, training, 0.2)
+        return tl.relu(z if y is None else z + y)
+
+    def fused(x, mean, var, w, b, y):
+        return tl.batch_norm_relu(x, mean, var, w, b, training, 0.2, residual=y)
+
+    for got, want in zip(results(fused), results(parts), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9)
+
+
+def test_batch_norm_relu_keeps_its_input_its_result_and_per_channel_statistics_only():
+    x, w = tl.randn(8, 4, 10, requires_grad=True), tl.ones(4, requires_grad=True)
+    node = tl.batch_norm_relu(x, None, None, w, None, True, residual=tl.randn(8, 4, 10)).grad_fn.parents[0]
+    assert sorted(a.size for a in node.saved if isinstance(a, np.ndarray)) == [4, 4, 4, 320, 320]
+
+
+def test_a_residual_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"batch_norm_relu: residual has shape \(3,\), but the input \(4, 3\)"):
+        tl.batch_norm_relu(tl.randn(4, 3), None, None, training=True, residual=tl.ones(3))
+
+
+@pytest.mark.parametrize("name", ["batch_norm", "layer_norm", "group_norm"])
+def test_float32_gradients_match_pytorch_far_from_zero(name):
+    torch = pytest.importorskip("torch")
+    x = (rng.standard_normal((16, 4, 8, 8)) + 1e4).astype(np.float32)
+    g = rng.standard_normal(x.shape).astype(np.float32)
+    f = torch.nn.functional
+    ours, theirs = {
+        "batch_norm": (lambda x: tl.batch_norm(x, None, None, training=True),
+                       lambda x: f.batch_norm(x, None, None, training=True)),
+        "layer_norm": (lambda x: tl.layer_norm(x, (8, 8)), lambda x: f.layer_norm(x, (8, 8))),
+        "group_norm": (lambda x: tl.group_norm(x, 2), lambda x: f.group_norm(x, 2)),
+    }[name]  # fmt: skip
+    mine, exact = tl.tensor(x, requires_grad=True), torch.tensor(x.astype(np.float64), requires_grad=True)
+    y, z = ours(mine), theirs(exact)
+    y.backward(tl.tensor(g))
+    z.backward(torch.tensor(g.astype(np.float64)))
+    np.testing.assert_allclose(y.detach().numpy(), z.detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(mine.grad.numpy(), exact.grad.numpy(), atol=1e-5)
+
+
 def test_no_gradient_is_computed_for_an_input_that_needs_none():
     w = tl.ones(4, requires_grad=True)
     for y in (tl.batch_norm(tl.randn(8, 4), None, None, w, None, True), tl.layer_norm(tl.randn(8, 4), 4, w)):

@@ -23,8 +23,13 @@ TABLE = {
     "unfold": "convolution",
     "fold": "convolution",
     "apply_formula": "elementwise",
+    "normalize": "normalization",
+    "normalize_back": "normalization",
+    "affine": "normalization",
     "max_pool": "pooling",
     "scatter_planes": "pooling",
+    "mean_pool": "pooling",
+    "mean_pool_back": "pooling",
     "resample": "resampling",
     "resample_back": "resampling",
     "scatter_rows": "scatter",
@@ -37,6 +42,7 @@ TABLE = {
     "log_softmax_rows_back": "softmax",
     "nll_rows": "softmax",
     "nll_rows_back": "softmax",
+    "thin": "dropout",
 }
 """The name of a kernel, and that of its file, here and among the twins."""
 

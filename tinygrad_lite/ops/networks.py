@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
 
+from tinygrad_lite import kernels
 from tinygrad_lite.ops.creation import as_tensor, generator
 from tinygrad_lite.ops.softmax import softmax
 from tinygrad_lite.primitive import composed, primitive
@@ -28,40 +30,39 @@ __all__ = [
 # -------------------------------------------------------------------------------------- dropout
 
 
-def keep_mask(name: str, shape: tuple[int, ...], p: float) -> Tensor:
-    """True with probability 1 - p, in steps of 2^-16. Raises ValueError unless 0 <= p <= 1."""
+@primitive(public=False)
+def thin(x: Array, seed: int, p: float, scale: float) -> Tensor:
+    """x * m * scale, where m is 0 with probability p, in steps of 2^-16, else 1; the same seed gives the same m.
+
+    So no mask is kept: backward draws it again.
+    """
+    return kernels.thin(x, seed, p, scale)
+
+
+@thin.gradient
+def thin_x(g, seed, p, scale):
+    return thin.on(g, seed, p, scale)
+
+
+def seed_of_mask(name: str, p: float) -> int:
+    """64 bits of `tl.generator()`. Raises ValueError unless 0 <= p <= 1."""
     if not 0 <= p <= 1:
         raise ValueError(f"{name}: p is {p}; it is the probability to drop a value, from 0 to 1")
-    drawn = np.frombuffer(generator().bytes(2 * math.prod(shape)), np.uint16)
-    return wrap((drawn >= round(p * 65536) if p < 1 else np.zeros(drawn.shape, bool)).reshape(shape))
-
-
-@primitive(public=False)
-def masked(x: Array, mask: Array, scale: float) -> Tensor:
-    """x * mask * scale; the mask is kept as one byte for each value."""
-    out: Any = np.asarray(x * mask)
-    out *= scale
-    return out
-
-
-@masked.gradient
-def masked_x(g, mask, scale):
-    return masked.on(g, mask, scale)
+    return int.from_bytes(generator().bytes(8), sys.byteorder)
 
 
 def dropped(name: str, input: Array, p: float, training: bool, rank: int | None) -> Tensor:
     """Dropout of single values, or of whole channels where `rank` tells how many axes of places they have."""
     x = as_tensor(input)
-    shape = x.shape
-    if rank is not None:
-        if x.ndim < 2:
-            raise ValueError(f"{name}: the input has shape {x.shape}; it needs channels: (N, C, ...) or (C, ...)")
-        lead = 1 if rank in (1, 3) and x.ndim == rank + 1 else 2
-        shape = x.shape[:lead] + (1,) * (x.ndim - lead)
+    if rank is not None and x.ndim < 2:
+        raise ValueError(f"{name}: the input has shape {x.shape}; it needs channels: (N, C, ...) or (C, ...)")
     if not training or p == 0:
         return x
-    mask = keep_mask(name, shape, p)
-    return masked(x, mask, 1 / (1 - p) if p < 1 else 0.0)
+    drawn = seed_of_mask(name, p), p, 1 / (1 - p) if p < 1 else 0.0
+    if rank is None:
+        return thin(x, *drawn)
+    lead = 1 if rank in (1, 3) and x.ndim == rank + 1 else 2
+    return x * thin(np.ones(x.shape[:lead] + (1,) * (x.ndim - lead), x.dtype), *drawn)
 
 
 @composed
@@ -72,9 +73,9 @@ def dropout(input: Array, p: float = 0.5, training: bool = True) -> Tensor:
     five decimals. Raises ValueError unless 0 <= p <= 1. Source: Srivastava et al. 2014.
 
     >>> import tinygrad_lite as tl
-    >>> _ = tl.manual_seed(3)
+    >>> _ = tl.manual_seed(4)
     >>> tl.dropout(tl.ones(6))
-    tensor([2., 2., 0., 0., 2., 0.])
+    tensor([0., 2., 2., 0., 0., 0.])
     """
     return dropped("dropout", input, p, training, None)
 
@@ -97,9 +98,9 @@ def dropout2d(input: Array, p: float = 0.5, training: bool = True) -> Tensor:
     Source: Tompson et al. 2015, arXiv:1411.4280.
 
     >>> import tinygrad_lite as tl
-    >>> _ = tl.manual_seed(3)
+    >>> _ = tl.manual_seed(4)
     >>> tl.dropout2d(tl.ones(1, 3, 1, 2))
-    tensor([[[[2., 2.]],
+    tensor([[[[0., 0.]],
     <BLANKLINE>
             [[2., 2.]],
     <BLANKLINE>
@@ -133,13 +134,14 @@ def alpha_dropout(input: Array, p: float = 0.5, training: bool = False) -> Tenso
     x = as_tensor(input)
     if not training or p == 0:
         return x
-    mask = keep_mask("alpha_dropout", x.shape, p)
+    seed = seed_of_mask("alpha_dropout", p)
     if p == 1:
-        return masked(x, mask, 0.0)
+        return thin(x, seed, p, 0.0)
     saturation = -1.7580993408473766
     a = ((1 - p) * (1 + p * saturation**2)) ** -0.5
-    filled = np.where(mask._array, -a * saturation * p, a * saturation * (1 - p))
-    return masked(x, mask, a) + wrap(filled.astype(x.dtype))
+    # What is added to a x m: a s (1 - m) + b.
+    added = a * saturation * (1 - p) - thin(np.ones(x.shape, x.dtype), seed, p, a * saturation)
+    return thin(x, seed, p, a) + added
 
 
 # ------------------------------------------------------------------------------------- attention

@@ -1,10 +1,11 @@
 """Normalisation: subtract a mean, divide by a standard deviation, then scale and shift.
 
-Batch, instance and group normalisation differ only in what a mean is taken over. In the shape (N, G, K, L),
-N samples, G groups of K channels and L places, the first averages over samples and places, a channel being a
-group; the other two average over the channels and places of a group in one sample: `standardize` does all
-three. In layer normalisation every element of a mean has a weight of its own: `standardize_rows`, which is
-RMS normalisation where nothing is subtracted.
+Batch, instance, group and layer normalisation differ only in what a mean is taken over. All are `standardize`, of an
+input seen in the shape (A, R, G, K, L): the means of R rows and G groups are over A samples, K channels and L places.
+In batch normalisation A is the batch and a channel is a group; in the others R is, and A is 1. In layer normalisation
+a channel is a single value: L is 1. RMS normalisation is layer normalisation where nothing is subtracted.
+
+The gradients are a kernel on arrays. On Tensors, for higher orders, they are what specifies it, its NumPy twin.
 """
 
 from __future__ import annotations
@@ -15,165 +16,82 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lite import kernels
 from tinygrad_lite.modes import is_replay
 from tinygrad_lite.ops.creation import as_tensor
+from tinygrad_lite.ops.piecewise import relu
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import DEFAULT_DTYPE, Array, Tensor
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
+__all__ = [
+    "batch_norm",
+    "batch_norm_relu",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "local_response_norm",
+    "rms_norm",
+]
+
+View = tuple[int, int, int, int, int]
 
 
-@primitive(public=False)
-def combine(x: Array, a: Array, y: Array | None, b: Array | None, c: Array) -> Tensor:
-    """x a + y b + c, where the small arrays a, b and c broadcast; y and b may be left out together."""
-    out: Any = np.asarray(x * a)
-    if y is not None:
-        out += y * b
-    out += c
-    return out.astype(x.dtype, copy=False)
+@primitive(outputs="out mean var", discrete="mean var", public=False)
+def standardize(x: Array, weight: Array | None, bias: Array | None, view: View, eps: float, centre: bool = True) -> Any:
+    """(x - mean) / sqrt(var + eps) * weight + bias, the mean (0 without `centre`), and the biased variance.
 
-
-@combine.gradient
-def combine_x(g, a):
-    return g * a
-
-
-@combine.gradient
-def combine_a(g, x):
-    return g * x
-
-
-@combine.gradient
-def combine_y(g, b):
-    return g * b
-
-
-@combine.gradient
-def combine_b(g, y):
-    return g * y
-
-
-@combine.gradient
-def combine_c(g):
-    return g
-
-
-# ---------------------------------------------------------------------------- the two normalisations
-
-
-def working(x: Any) -> Any:
-    """float16 as float32, in which sums are taken."""
-    return x.astype(np.float32) if x.dtype == np.float16 else x
-
-
-def centred(x: np.ndarray, labels: str, kept: str, centre: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x minus its mean (new memory; float16 as float32), the mean and the variance.
-
-    labels: a letter for each axis; kept: the letters of those that are not averaged over. Without `centre`
-    the mean is taken to be 0.
+    x: anything that can be seen in the shape `view` = (A, R, G, K, L); weight and bias: G K values. mean, var: R G.
     """
-    x = working(x)
-    shape = [n if letter in kept else 1 for letter, n in zip(labels, x.shape)]
-    count = x.dtype.type(x.size // max(prod(shape), 1))
-    with np.errstate(divide="ignore", invalid="ignore"):  # an empty mean is NaN
-        mean = np.einsum(f"{labels}->{kept}", x).reshape(shape) / count if centre else np.zeros(shape, x.dtype)
-        out = x - mean
-        return out, mean, np.einsum(f"{labels},{labels}->{kept}", out, out).reshape(shape) / count
-
-
-def summed(t: Any, axis: int) -> Any:
-    """The sum along an axis, which stays."""
-    return t if t.shape[axis] == 1 else np.sum(t, axis=axis, keepdims=True)
-
-
-def standardize_back(g, scale, sum_g, sum_gx, x, mean, var, g_mean, g_var, eps):  # type: ignore
-    """The gradient of x. d mean / dx = 1 / n, d var / dx = 2 (x - mean) / n, d rstd / dvar = -rstd^3 / 2.
-
-    scale: the factor of g. sum_g and sum_gx: the sums, over what a mean is taken of, of g weight and of
-    g weight (x - mean).
-    """
-    rstd = 1 / np.sqrt(var + eps)
-    inverse = prod(mean.shape) / max(prod(x.shape), 1)
-    slope = (2 * g_var - sum_gx * (rstd * rstd * rstd)) * inverse
-    return combine.on(g, scale, x, slope, (g_mean - sum_g * rstd) * inverse - slope * mean)
-
-
-def in_groups(shape: tuple[int, ...], groups: int) -> tuple[int, ...]:
-    """(N, C, ...) as (N, G, K, L)."""
-    n, c, *places = shape
-    return n, groups, c // max(groups, 1), prod(places)
-
-
-@primitive(outputs="out mean var", public=False)
-def standardize(x: Array, weight: Array | None, bias: Array | None, groups: int, over_samples: bool, eps: float) -> Any:
-    """(x - mean) / sqrt(var + eps) * weight + bias, the mean, and the biased variance.
-
-    x: (N, C, ...) with channels in `groups` groups; weight and bias: (C,). A mean is taken over the channels
-    and places of a group, in each sample, or `over_samples` as well (then a channel is a group).
-    """
-    shape = in_groups(x.shape, groups)
-    out, mean, var = centred(x.reshape(shape), "ngkl", "g" if over_samples else "ng")
-    column = (*shape[1:3], 1)
-    rstd = 1 / np.sqrt(var + eps)
-    out *= rstd if weight is None else rstd * weight.reshape(column)
-    if bias is not None:
-        out += bias.reshape(column)
-    return out.reshape(x.shape).astype(x.dtype, copy=False), mean, var
+    return kernels.normalize(x, weight, bias, None, view, eps, centre, False)
 
 
 @standardize.gradients
-def standardize_all(g, g_mean, g_var, x, weight, mean, var, groups, over_samples, eps, needs):
-    x_shape, grouped = x.shape, in_groups(x.shape, groups)
-    g, x = (np.reshape(working(t), grouped) for t in (g, x))
-    # The sums of g and of g (x - mean) in a channel.
-    kept, shape = ("gk", (1, *grouped[1:3], 1)) if over_samples else ("ngk", (*grouped[:3], 1))
-    sum_g = np.reshape(np.einsum(f"ngkl->{kept}", g), shape)
-    sum_gx = np.reshape(np.einsum(f"ngkl,ngkl->{kept}", g, x), shape) - mean * sum_g
-    rstd = 1 / np.sqrt(var + eps)
-    dbias, dweight = (np.reshape(summed(t, 0), x_shape[1]) for t in (sum_g, sum_gx * rstd))
-    dx = None
-    if needs[0]:
-        scale = rstd
-        if weight is not None:
-            weight = np.reshape(weight, shape[1:])
-            sum_g, sum_gx, scale = sum_g * weight, sum_gx * weight, rstd * weight
-        dx = standardize_back(g, scale, summed(sum_g, 2), summed(sum_gx, 2), x, mean, var, g_mean, g_var, eps)
-        dx = np.reshape(dx, x_shape)
-    return dx, dweight, dbias
+def standardize_all(g, x, weight, mean, var, view, eps, centre, shapes):
+    return standardize_back(g, x, weight, None, mean, var, view, eps, centre, shapes, False)
 
 
-@primitive(outputs="out mean var", public=False)
-def standardize_rows(
-    x: Array, weight: Array | None, bias: Array | None, rank: int, eps: float, centre: bool = True
+@primitive(outputs="out mean var", discrete="mean var", public=False)
+def standardize_relu(
+    x: Array, weight: Array | None, bias: Array | None, residual: Array | None, view: View, eps: float
 ) -> Any:
-    """As `standardize`, where a mean is taken over the last `rank` axes of x, the shape of weight and bias."""
-    size = prod(x.shape[x.ndim - rank :])
-    out, mean, var = centred(x.reshape(prod(x.shape[: x.ndim - rank]), size), "md", "m", centre)
-    out /= np.sqrt(var + eps)
-    if weight is not None:
-        out *= weight.reshape(size)
-    if bias is not None:
-        out += bias.reshape(size)
-    return out.reshape(x.shape).astype(x.dtype, copy=False), mean, var
+    """relu(standardize(x) + residual), in one pass over x."""
+    return kernels.normalize(x, weight, bias, residual, view, eps, True, True)
 
 
-@standardize_rows.gradients
-def standardize_rows_all(g, g_mean, g_var, x, weight, mean, var, rank, eps, centre, needs):
-    x_shape, shape = x.shape, x.shape[x.ndim - rank :]
-    g, x = (np.reshape(working(t), (prod(x_shape[: len(x_shape) - rank]), prod(shape))) for t in (g, x))
-    rstd = 1 / np.sqrt(var + eps)
-    dx = dweight = None
-    if needs[0]:
-        h = g if weight is None else g * np.reshape(weight, x.shape[1])
-        sum_g = np.sum(h, axis=1, keepdims=True)
-        sum_gx = np.expand_dims(np.einsum("md,md->m", h, x), 1) - mean * sum_g
-        if not centre:
-            sum_g = g_mean = 0.0
-        dx = np.reshape(standardize_back(h, rstd, sum_g, sum_gx, x, mean, var, g_mean, g_var, eps), x_shape)
-    if needs[1]:
-        pulled = np.einsum("md,md,m->d", g, x, rstd[:, 0]) - np.einsum("md,m->d", g, (mean * rstd)[:, 0])
-        dweight = np.reshape(pulled, shape)
-    return dx, dweight, np.reshape(np.sum(g, axis=0), shape)
+@standardize_relu.gradients
+def standardize_relu_all(g, x, weight, out, mean, var, view, eps, shapes, needs):
+    return standardize_back(g, x, weight, out, mean, var, view, eps, True, shapes, needs[3])
+
+
+def standardize_back(g, x, weight, out, mean, var, view, eps, centre, shapes, copy):  # type: ignore
+    """The gradients of all operands, whose shapes are `shapes`. See kernels/twins/normalization.py."""
+    back = kernels.normalize_back
+    if any(isinstance(t, Tensor) for t in (g, x, weight)):
+        back, mean, var = kernels.twin("normalize_back"), None, None
+    dx, dweight, dbias, dresidual = back(g, x, weight, out, mean, var, view, eps, centre, copy)
+    vectors = (np.reshape(t, shape) if shape else None for t, shape in zip((dweight, dbias), shapes[1:3]))
+    return dx, *vectors, dresidual if copy else None
+
+
+@primitive(public=False)
+def affine(x: Array, scale: Array, shift: Array) -> Tensor:
+    """x * scale + shift, for each channel; x (N, C, ...), scale and shift (C,)."""
+    return kernels.affine(x.reshape(*x.shape[:2], prod(x.shape[2:])), scale, shift).reshape(x.shape)
+
+
+@affine.gradient
+def affine_x(g, scale):
+    return affine.on(g, scale, np.zeros(scale.shape, scale.dtype))
+
+
+@affine.gradient
+def affine_scale(g, x):
+    return np.sum(g * x, axis=(0, *range(2, x.ndim)))
+
+
+@affine.gradient
+def affine_shift(g):
+    return np.sum(g, axis=(0, *range(2, g.ndim)))
 
 
 # ---------------------------------------------------------------------------------- public functions
@@ -189,13 +107,14 @@ def channels(name: str, x: Tensor, **vectors: Any) -> int:
     """The number of channels of x (N, C, ...). Raise unless each vector is None or has one value for each."""
     if x.ndim < 2:
         raise ValueError(f"{name}: the input has shape {x.shape}; it needs samples and channels: (N, C) or (N, C, ...)")
+    c = x.shape[1]
     for what, vector in vectors.items():
-        if vector is not None and np.shape(vector) != (x.shape[1],):
+        if vector is not None and (shape := vector.shape if isinstance(vector, Tensor) else np.shape(vector)) != (c,):
             raise ValueError(
-                f"{name}: {what} has shape {np.shape(vector)}, but the input {x.shape} has {x.shape[1]} channels "
-                f"(axis 1), so it must be ({x.shape[1]},)"
+                f"{name}: {what} has shape {shape}, but the input {x.shape} has {c} channels (axis 1), so it must be "
+                f"({c},)"
             )
-    return x.shape[1]
+    return c
 
 
 def track(name: str, running: Array | None, value: np.ndarray, momentum: float) -> None:
@@ -219,8 +138,7 @@ def by_running(
     scale = scale if weight is None else scale * weight
     shift = -as_tensor(running_mean) * scale
     shift = shift if bias is None else shift + bias
-    column = (-1,) + (1,) * (x.ndim - 2)
-    return combine(x, scale.reshape(column), None, None, shift.reshape(column))
+    return affine(x, scale, shift)
 
 
 @composed
@@ -248,20 +166,72 @@ def batch_norm(
     tensor([[-0.999995],
             [ 0.999995]])
     """
+    statistics = running_mean, running_var
+    return over_batch("batch_norm", input, statistics, weight, bias, training, momentum, eps, False, None)
+
+
+@composed
+def batch_norm_relu(
+    input: Array,
+    running_mean: Array | None,
+    running_var: Array | None,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    residual: Array | None = None,
+) -> Tensor:
+    """y = max((x - mean) / sqrt(var + eps) * weight + bias + residual, 0), `batch_norm` and what often follows it.
+
+    In training that is one operation, which keeps its input and its result only. residual: like the input, or None;
+    the others as in `batch_norm`. Raises ValueError as it does.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.batch_norm_relu(tl.tensor([[1.0], [3.0]]), None, None, training=True)
+    tensor([[0.      ],
+            [0.999995]])
+    """
+    statistics = running_mean, running_var
+    return over_batch("batch_norm_relu", input, statistics, weight, bias, training, momentum, eps, True, residual)
+
+
+def over_batch(
+    name: str,
+    input: Array,
+    statistics: tuple,
+    weight: Any,
+    bias: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+    rectify: bool,
+    residual: Any,
+) -> Tensor:
+    """`batch_norm`, and with `rectify` `batch_norm_relu`."""
     x = floating(input)
-    c = channels("batch_norm", x, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
+    running_mean, running_var = statistics
+    c = channels(name, x, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
+    if residual is not None and np.shape(residual) != x.shape:
+        raise ValueError(f"{name}: residual has shape {np.shape(residual)}, but the input {x.shape}; they are added")
     if not training:
-        return by_running(x, running_mean, running_var, weight, bias, eps)
+        y = by_running(x, running_mean, running_var, weight, bias, eps)
+        y = y if residual is None else y + residual
+        return relu(y) if rectify else y
     count = x.size // max(c, 1)
     if count == 1:
         raise ValueError(
-            f"batch_norm: an input of shape {x.shape} has one value per channel, which in training has no variance; "
+            f"{name}: an input of shape {x.shape} has one value per channel, which in training has no variance; "
             "use a batch of two or more, or training=False"
         )
-    out, mean, var = standardize(x, weight, bias, c, True, eps)
+    view = (len(x), 1, c, 1, prod(x.shape[2:]))
+    if rectify:
+        out, mean, var = standardize_relu(x, weight, bias, residual, view, eps)
+    else:
+        out, mean, var = standardize(x, weight, bias, view, eps)
     if count:
-        track("batch_norm", running_mean, mean._array.reshape(c), momentum)
-        track("batch_norm", running_var, var._array.reshape(c) * (count / (count - 1)), momentum)
+        track(name, running_mean, mean._array.reshape(c), momentum)
+        track(name, running_var, var._array.reshape(c) * (count / (count - 1)), momentum)
     return out
 
 
@@ -299,7 +269,7 @@ def instance_norm(
             f"instance_norm: an input of shape {x.shape} has one value per channel and sample, which has no variance; "
             "it needs two places or more"
         )
-    out, mean, var = standardize(x, weight, bias, c, False, eps)
+    out, mean, var = standardize(x, weight, bias, (1, len(x), c, 1, count), eps)
     if x.size:
         track("instance_norm", running_mean, mean._array.reshape(-1, c).mean(axis=0), momentum)
         unbiased = var._array.reshape(-1, c).mean(axis=0) * (count / (count - 1))
@@ -327,7 +297,7 @@ def group_norm(
         raise ValueError(f"group_norm: {c} channels can't be shared by num_groups={num_groups}; it must divide them")
     if x.size == num_groups:
         raise ValueError(f"group_norm: an input of shape {x.shape} has one value per group, which has no variance")
-    return standardize(x, weight, bias, num_groups, False, eps)[0]
+    return standardize(x, weight, bias, (1, len(x), num_groups, c // num_groups, prod(x.shape[2:])), eps)[0]
 
 
 def trailing(name: str, x: Tensor, normalized_shape: int | Sequence[int], **arrays: Any) -> tuple[int, ...]:
@@ -339,6 +309,11 @@ def trailing(name: str, x: Tensor, normalized_shape: int | Sequence[int], **arra
         if array is not None and np.shape(array) != shape:
             raise ValueError(f"{name}: {what} has shape {np.shape(array)}; it must be normalized_shape={shape}")
     return shape
+
+
+def rows(x: Tensor, shape: tuple[int, ...]) -> View:
+    """x as vectors, each with a mean of its own."""
+    return 1, prod(x.shape[: x.ndim - len(shape)]), 1, prod(shape), 1
 
 
 @composed
@@ -361,7 +336,7 @@ def layer_norm(
     """
     x = floating(input)
     shape = trailing("layer_norm", x, normalized_shape, weight=weight, bias=bias)
-    return standardize_rows(x, weight, bias, len(shape), eps)[0]
+    return standardize(x, weight, bias, rows(x, shape), eps)[0]
 
 
 @composed
@@ -380,7 +355,7 @@ def rms_norm(
     x = floating(input)
     shape = trailing("rms_norm", x, normalized_shape, weight=weight)
     eps = float(np.finfo(x.dtype).eps) if eps is None else eps
-    return standardize_rows(x, weight, None, len(shape), eps, False)[0]
+    return standardize(x, weight, None, rows(x, shape), eps, False)[0]
 
 
 @composed

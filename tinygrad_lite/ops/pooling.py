@@ -1,8 +1,7 @@
 """Pooling: the maximum or the mean of each window of a plane, for windows that slide or that share it evenly.
 
-A window along one axis is a row of a table of positions, and a window of a plane is a pair of such rows. So
-sliding and adaptive pooling, in one and two dimensions, differ only in their tables. A mean is a weighted sum
-along each axis in turn (resampling.py).
+A window along one axis is a row of a table of positions, or where a mean is taken, of ends; and a window of a plane
+is a pair of such rows. So sliding and adaptive pooling, in one and two dimensions, differ only in their tables.
 """
 
 from __future__ import annotations
@@ -16,10 +15,12 @@ import numpy as np
 from tinygrad_lite import kernels
 from tinygrad_lite.ops.convolution import Size, sizes
 from tinygrad_lite.ops.creation import as_tensor
-from tinygrad_lite.ops.reductions import mean
-from tinygrad_lite.ops.resampling import Table, resample, shared_table
+from tinygrad_lite.ops.resampling import shared_table
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
+
+Windows = tuple[np.ndarray, np.ndarray]
+"""Along an axis: where each window begins and ends (n, 2), and what a value in it counts (n,)."""
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -36,16 +37,23 @@ __all__ = [
 # -------------------------------------------------------------------------------------- maxima
 
 
+def plane_of(x: np.ndarray, rank: int) -> np.ndarray:
+    """x (..., H, W), H being 1 where windows have rank 1."""
+    return x if rank == 2 else x[..., None, :]
+
+
+def row_of(y: np.ndarray, rank: int) -> np.ndarray:
+    """The way back."""
+    return y if rank == 2 else y[..., 0, :]
+
+
 @primitive(outputs="values indices", discrete="indices", public=False)
 def largest(x: Array, tables: tuple[np.ndarray, ...]) -> Any:
     """The largest value in each window of the last axes, and its place in the flattened plane."""
     rank = len(tables)
     rows, columns = tables if rank == 2 else (np.zeros((1, 1), np.int64), *tables)
-    lead, plane = x.shape[:-rank], x.shape[-rank:]
-    shape = (*lead, *map(len, tables))
-    planes = x.reshape(prod(lead), *plane) if rank == 2 else x.reshape(prod(lead), 1, *plane)
-    values, indices = kernels.max_pool(planes, rows, columns)
-    return values.reshape(shape), indices.reshape(shape)
+    values, indices = kernels.max_pool(plane_of(x, rank), rows, columns)
+    return row_of(values, rank), row_of(indices, rank)
 
 
 @largest.gradient
@@ -56,10 +64,7 @@ def largest_x(g, indices, x_shape, tables):
 @primitive(public=False)
 def put(x: Array, indices: Array, size: tuple) -> Tensor:
     """Zeros with planes of `size`, in which every value of x is added at its place."""
-    lead = x.shape[: x.ndim - len(size)]
-    n = prod(x.shape[len(lead) :])
-    y = kernels.scatter_planes(x.reshape(prod(lead), n), indices.reshape(prod(lead), n), prod(size))
-    return y.reshape(*lead, *size)
+    return kernels.scatter_planes(x, indices, size)
 
 
 @put.gradient
@@ -81,6 +86,37 @@ def pick_x(g, indices, x_shape, rank):
     return put.on(g, indices, x_shape[len(x_shape) - rank :])
 
 
+# --------------------------------------------------------------------------------------- means
+
+ALONE = np.array([[0, 1]]), np.ones(1)
+"""The window along the axis that a plane of rank 1 lacks."""
+
+
+@primitive(public=False)
+def average(x: Array, windows: tuple) -> Tensor:
+    """The sum of each window of the last axes, times its share; `windows` of each as in kernels/twins/pooling.py."""
+    rank = len(windows)
+    x = x if x.dtype.kind == "f" else x.astype(np.float64)
+    return row_of(kernels.mean_pool(plane_of(x, rank), *(ALONE, *windows)[-2:]), rank)
+
+
+@average.gradient
+def average_x(g, x_shape, windows):
+    return average_back.on(g, windows, x_shape[len(x_shape) - len(windows) :])
+
+
+@primitive(public=False)
+def average_back(x: Array, windows: tuple, size: tuple) -> Tensor:
+    """The transpose of `average`; `size` is the shape of the last axes of the result."""
+    rank = len(size)
+    return row_of(kernels.mean_pool_back(plane_of(x, rank), *(ALONE, *windows)[-2:], (1, *size)[-2:]), rank)
+
+
+@average_back.gradient
+def average_back_x(g, windows):
+    return average.on(g, windows)
+
+
 # -------------------------------------------------------------------------------------- windows
 
 
@@ -93,20 +129,20 @@ def window_count(n: int, kernel: int, stride: int, padding: int, dilation: int, 
 
 @lru_cache(maxsize=512)
 def sliding(n: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> tuple[np.ndarray, ...]:
-    """Of each window along an axis of n: the positions in it (the first one instead of those outside), whether
-    they are inside, and how many would be if the padding counted."""
+    """Of each window along an axis of n: the positions in it (the first one instead of those outside), and whether
+    they are inside."""
     count = window_count(n, kernel, stride, padding, dilation, ceil_mode)
     start = np.arange(count) * stride - padding
     index = start[:, None] + np.arange(kernel) * dilation
     valid = (index >= 0) & (index < n)
     some = np.take_along_axis(index, valid.argmax(axis=1)[:, None], axis=1)
-    return np.where(valid, index, some), valid, np.minimum(start + kernel, n + padding) - start
+    return np.where(valid, index, some), valid
 
 
 @lru_cache(maxsize=512)
 def maximum_table(n: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> np.ndarray:
     """Positions in order, so that the first of equal values wins; the last repeated for those outside."""
-    index, valid, _ = sliding(n, kernel, stride, padding, dilation, ceil_mode)
+    index, valid = sliding(n, kernel, stride, padding, dilation, ceil_mode)
     if not valid.any(axis=1).all():
         raise ValueError(
             f"max_pool: a window of {kernel} with dilation {dilation} and padding {padding} meets nothing of an axis "
@@ -117,12 +153,21 @@ def maximum_table(n: int, kernel: int, stride: int, padding: int, dilation: int,
 
 
 @lru_cache(maxsize=512)
-def mean_table(n: int, kernel: int, stride: int, padding: int, ceil_mode: bool, divisor: Any) -> Table:
+def mean_windows(n: int, kernel: int, stride: int, padding: int, ceil_mode: bool, divisor: Any) -> Windows:
     """`divisor`: "padded" for all positions, "inside" for those in the array, or a number."""
-    index, valid, padded = sliding(n, kernel, stride, padding, 1, ceil_mode)
+    start = np.arange(window_count(n, kernel, stride, padding, 1, ceil_mode)) * stride - padding
+    edges = np.stack([np.maximum(start, 0), np.minimum(start + kernel, n)], axis=1)
     if isinstance(divisor, str):
-        divisor = padded[:, None] if divisor == "padded" else valid.sum(axis=1, keepdims=True)
-    return index, valid / divisor
+        divisor = np.minimum(start + kernel, n + padding) - start if divisor == "padded" else np.diff(edges)[:, 0]
+    return edges, np.ones(len(start)) / divisor
+
+
+@lru_cache(maxsize=512)
+def shared_windows(n: int, count: int) -> Windows:
+    """`count` windows that share an axis of n evenly: from floor(i * n / count) to ceil((i + 1) * n / count)."""
+    place = np.arange(count)
+    edges = np.stack([place * n // max(count, 1), -(-(place + 1) * n // max(count, 1))], axis=1)
+    return edges, 1 / np.diff(edges)[:, 0]
 
 
 def plane(name: str, input: Array, rank: int) -> tuple[Tensor, tuple[int, ...]]:
@@ -174,18 +219,18 @@ def maximum(name: str, rank: int, input: Array, return_indices: bool, *arguments
     x, spatial = plane(name, input, rank)
     tables = tuple(maximum_table(*a, arguments[-1]) for a in window_arguments(name, spatial, *arguments))
     found = largest(x, tables)
-    return found if return_indices else found.values
+    return found._replace(indices=found.indices.astype(np.int64)) if return_indices else found.values
 
 
-def average(
+def means(
     name: str, rank: int, input: Array, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, divisor: Any
 ) -> Tensor:
     x, spatial = plane(name, input, rank)
     axes = window_arguments(name, spatial, kernel_size, stride, padding, 1, ceil_mode)
     # A divisor in numbers is that of the whole window: it belongs to the first axis alone.
     divisors = (divisor,) * rank if isinstance(divisor, str) else (divisor, *[1] * (rank - 1))
-    tables = tuple(mean_table(n, k, s, p, ceil_mode, by) for (n, k, s, p, _), by in zip(axes, divisors))
-    return resample(x, tables)
+    windows = tuple(mean_windows(n, k, s, p, ceil_mode, by) for (n, k, s, p, _), by in zip(axes, divisors))
+    return average(x, windows)
 
 
 @composed
@@ -256,7 +301,7 @@ def avg_pool1d(
     tensor([[2., 1.]])
     """
     divisor = "padded" if count_include_pad else "inside"
-    return average("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, divisor)
+    return means("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, divisor)
 
 
 @composed
@@ -287,22 +332,20 @@ def avg_pool2d(
     if divisor_override == 0:
         raise ValueError("avg_pool2d: divisor_override is 0; leave it out to divide by the size of the window")
     divisor = ("padded" if count_include_pad else "inside") if divisor_override is None else divisor_override
-    return average("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, divisor)
+    return means("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, divisor)
 
 
 def shared_means(name: str, rank: int, input: Array, output_size: Any) -> Tensor:
     x, spatial = plane(name, input, rank)
     size = output_sizes(name, output_size, spatial)
-    if max(size) == 1 and min(size) == 1:
-        return mean(x, axis=tuple(range(-rank, 0)), keepdims=True)
-    return resample(x, tuple(map(shared_table, spatial, size)))
+    return average(x, tuple(map(shared_windows, spatial, size)))
 
 
 def shared_maximum(name: str, rank: int, input: Array, output_size: Any, return_indices: bool) -> Any:
     x, spatial = plane(name, input, rank)
     tables = map(shared_table, spatial, output_sizes(name, output_size, spatial))
     found = largest(x, tuple(index for index, _ in tables))
-    return found if return_indices else found.values
+    return found._replace(indices=found.indices.astype(np.int64)) if return_indices else found.values
 
 
 @composed
