@@ -28,8 +28,8 @@ DELAY = 300
 """Looks, about 9 microseconds, between seeing work and starting. By then the giver is in its own part and has left
 the interpreter lock, and ends before; who finds the lock taken is put to sleep, and that is dear."""
 
-GIVEN, DONE = 0, 16
-"""Where on the board the numbers of the last job given and of the last job done stand, a cache line for each."""
+GIVEN, REST, DONE = 0, 1, 16
+"""Where on the board numbers of jobs stand: of the last one given, the last one before a rest, the last one done."""
 
 _processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _count = int(os.environ.get("TINYGRAD_LITE_THREADS", 0)) or _processors
@@ -99,6 +99,7 @@ class Crew:
         self.changed = changed  # waiting.py
         self.looks = LOOKS if helpers < _processors else 1
         self.board = np.zeros(32, np.int64)
+        self.board[[REST, DONE + 1]] = -1
         changed(self.board, GIVEN, 0, 1, 0)  # compiled before two threads ask for it
         self.busy = threading.Lock()
         self.job: Job | None = None
@@ -154,6 +155,10 @@ class Crew:
         finally:
             self.busy.release()
 
+    def rest(self) -> None:
+        """Let the threads sleep until there is more to do."""
+        self.board[REST] = self.board[GIVEN]
+
     def dismiss(self) -> None:
         """Let the threads end."""
         with self.busy:
@@ -183,6 +188,12 @@ def spread(task: Callable[[int, int], None], count: int, operations: float) -> N
     for error in job.finished:
         if error is not None:
             raise error
+
+
+def rest() -> None:
+    """Leave the processors to others, as to the threads of BLAS in a matrix product, rather than look for work."""
+    if _crews:
+        _crews[0].rest()
 
 
 if hasattr(os, "register_at_fork"):

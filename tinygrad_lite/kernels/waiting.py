@@ -35,10 +35,15 @@ def look(typing: Any, board: Any, place: Any) -> Any:
 
 @compiled
 def changed(board, place, seen, looks, delay):
-    """Whether board[place] becomes another number than `seen` while one looks so often; some looks after it did."""
+    """Whether board[place] becomes another number than `seen` while one looks so often; some looks after it did.
+
+    False at once when the next number on the board becomes `seen`.
+    """
     for _ in range(looks):
         if look(board, place) != seen:
             for _ in range(delay):
                 look(board, place)
             return True
+        if board[place + 1] == seen:
+            break
     return False
