@@ -313,13 +313,8 @@ def affine(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """See twins.affine."""
     if x.dtype not in FLOATS or not x.size:
         return twins.affine(x, scale, shift)
-    x = contiguous(x)
-    out = np.empty_like(x)
-    scale, shift = (contiguous(v.astype(x.dtype, copy=False)) for v in (scale, shift))
-    nothing, floor = np.zeros(len(scale), x.dtype), x.dtype.type(-np.inf)
-
-    def task(start: int, stop: int) -> None:
-        apply(x[start:stop], x[start:stop], out[start:stop], 0, len(scale), nothing, scale, shift, False, floor)
-
-    spread(task, len(x), 4 * x.size)
+    out, x = np.empty(x.shape, x.dtype), contiguous(x)
+    scale, shift = contiguous(scale.astype(x.dtype, copy=False)), contiguous(shift.astype(x.dtype, copy=False))
+    rest = np.zeros(len(scale), x.dtype), scale, shift, False, x.dtype.type(-np.inf)
+    spread(lambda start, stop: apply(x, x, out, start, stop, *rest), len(scale), 4 * x.size)
     return out
