@@ -132,6 +132,41 @@ def normalize_vectors(x, out, start, stop, vectors, mean, var, eps, centred):
             to[k] = ((row[k] - middle) * scale + shift) * w[k] + c[k]
 
 
+def normalize_columns(
+    x: np.ndarray, y: Any, out: np.ndarray, vectors: np.ndarray, mean: Any, var: Any, eps: float, rectify: bool
+) -> None:
+    """`normalize` where a mean is over samples alone: x (A, B). Columns are what NumPy itself adds up fast."""
+    middle = x.mean(axis=0)
+    np.subtract(x, middle, out=out)
+    off = out.mean(axis=0)  # what rounding the mean left over
+    mean[:] = middle + off.astype(np.float64)
+    var[:] = np.einsum("ab,ab->b", out, out) / len(x) - off * off
+    scale = (vectors[0, :, 0] / np.sqrt(var + eps)).astype(x.dtype)
+    out *= scale
+    out += vectors[1, :, 0] - off * scale
+    if y is not None:
+        out += y
+    if rectify:
+        np.maximum(out, 0, out=out)
+
+
+def back_columns(
+    g: np.ndarray, x: np.ndarray, dx: np.ndarray, vectors: np.ndarray, mean: Any, var: Any, eps: float
+) -> np.ndarray:
+    """`normalize_back` of the same, for g that is masked already: (2, B), the gradients of weight and bias."""
+    rstd = 1 / np.sqrt(var + eps)
+    middle = mean.astype(x.dtype)
+    np.subtract(x, middle, out=dx)
+    dx += (middle - mean).astype(x.dtype)
+    dx *= rstd.astype(x.dtype)
+    slopes = np.stack([np.einsum("ab,ab->b", g, dx), g.sum(axis=0)])
+    dx *= slopes[0] / -len(x)
+    dx += g
+    dx -= slopes[1] / len(x)
+    dx *= (vectors[0, :, 0] * rstd).astype(x.dtype)
+    return slopes
+
+
 def weight_and_bias(weight: Any, bias: Any, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
     """Both in one array (2, G, K); 1 and 0 where they were left out."""
     vectors = np.empty((2, *shape), dtype)
@@ -151,6 +186,11 @@ def normalize(
     x, y = contiguous(x), contiguous(residual.astype(x.dtype, copy=False)) if add else x
     out, (mean, var) = np.empty(x.shape, x.dtype), np.empty((2, count))
     vectors = weight_and_bias(weight, bias, (groups, channels), x.dtype)
+    small = 1, repeated, groups, 1, 1
+    if centre and view[1:] == (1, groups, 1, 1):
+        x2, y2, to = (a.reshape(samples, groups) for a in (x, y, out))
+        normalize_columns(x2, y2 if add else None, to, vectors, mean, var, eps, rectify)
+        return out, mean.reshape(small), var.reshape(small)
     arrays: list[np.ndarray]
     if samples == places == 1 and not add and not rectify:
         run, arrays = normalize_vectors, [a.reshape(count, channels) for a in (x, out)]
@@ -160,7 +200,7 @@ def normalize(
         arrays.insert(0, x.reshape(samples, count, channels * places))
         rest = (vectors, mean, var, eps, centre, add, x.dtype.type(0 if rectify else -np.inf))
     spread(lambda start, stop: run(*arrays, start, stop, *rest), count, 8 * x.size)
-    return out, mean.reshape(1, repeated, groups, 1, 1), var.reshape(1, repeated, groups, 1, 1)
+    return out, mean.reshape(small), var.reshape(small)
 
 
 @compiled
@@ -291,6 +331,11 @@ def normalize_back(
     dx = np.empty(x.shape, x.dtype)
     h = np.empty(x.shape, x.dtype) if copy else g
     rest: tuple = (weight_and_bias(weight, None, (groups, channels), x.dtype), mean.ravel(), var.ravel(), eps, centre)
+    if centre and view[1:] == (1, groups, 1, 1):
+        h = np.where(out > 0, g, x.dtype.type(0)) if masked else g
+        g2, x2, to = (a.reshape(samples, groups) for a in (h, x, dx))
+        slopes = back_columns(g2, x2, to, *rest[:-1])
+        return dx, *slopes.reshape(2, groups, 1), h
     arrays: list[np.ndarray]
     if samples == places == 1 and not masked and not copy:
         run, arrays = back_vectors, [a.reshape(count, channels) for a in (g, x, dx)]
