@@ -24,11 +24,11 @@ def largest(x, rows, columns, values, places, start, stop):
             for k in range(rows.shape[1]):
                 r = np.int32(rows[i, k])
                 row = x[p, r]
-                for q in range(width):
-                    value, best = row[q], tall[q]
+                for c in range(width):
+                    value, best = row[c], tall[c]
                     better = (k == 0) | ((best == best) & ~(value <= best))  # larger, or the first NaN
-                    tall[q] = value if better else best
-                    row_of[q] = r if better else row_of[q]
+                    tall[c] = value if better else best
+                    row_of[c] = r if better else row_of[c]
             best_of, place_of = values[p, i], places[p, i]
             for j in range(len(columns)):
                 c = columns[j, 0]
@@ -90,8 +90,8 @@ def sum_windows(row, columns, shares, share, out):
     for j in range(len(columns)):
         window = row[columns[j, 0] : columns[j, 1]]
         value = row.dtype.type(0)
-        for q in range(len(window)):
-            value += window[q]
+        for k in range(len(window)):
+            value += window[k]
         out[j] = value * (share * shares[j])
 
 
@@ -100,8 +100,8 @@ def add_windows(g, columns, shares, share, row):
     for j in range(len(columns)):
         window = row[columns[j, 0] : columns[j, 1]]
         value = g[j] * (share * shares[j])
-        for q in range(len(window)):
-            window[q] += value
+        for k in range(len(window)):
+            window[k] += value
 
 
 @compiled
@@ -117,8 +117,8 @@ def average(x, rows, columns, row_share, column_share, out, start, stop):
             total[:] = 0
             for k in range(first, last):
                 row = x[p, k]
-                for q in range(len(total)):
-                    total[q] += row[q]
+                for c in range(len(total)):
+                    total[c] += row[c]
             sum_windows(total, columns, column_share, row_share[i], out[p, i])
 
 
@@ -137,8 +137,8 @@ def average_back(g, rows, columns, row_share, column_share, out, start, stop):
             add_windows(g[p, i], columns, column_share, row_share[i], total)
             for k in range(first, last):
                 row = out[p, k]
-                for q in range(len(total)):
-                    row[q] += total[q]
+                for c in range(len(total)):
+                    row[c] += total[c]
 
 
 def tables(

@@ -20,6 +20,7 @@ from tinygrad_lite import kernels
 from tinygrad_lite.modes import is_replay
 from tinygrad_lite.ops.creation import as_tensor
 from tinygrad_lite.ops.piecewise import relu
+from tinygrad_lite.ops.transcendental import sqrt
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import DEFAULT_DTYPE, Array, Tensor
 
@@ -134,10 +135,10 @@ def by_running(
     """Normalise each channel of x by a given mean and variance."""
     if running_mean is None or running_var is None:
         raise ValueError("without statistics of the input it normalises by running_mean and running_var; one is None")
-    scale = 1 / np.sqrt(as_tensor(running_var) + eps)
-    scale = scale if weight is None else scale * weight
-    shift = -as_tensor(running_mean) * scale
-    shift = shift if bias is None else shift + bias
+    std = sqrt(as_tensor(running_var) + eps)
+    scale = 1 / std if weight is None else weight / std
+    shift = as_tensor(running_mean) * scale
+    shift = -shift if bias is None else bias - shift
     return affine(x, scale, shift)
 
 

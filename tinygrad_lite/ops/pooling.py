@@ -1,7 +1,7 @@
 """Pooling: the maximum or the mean of each window of a plane, for windows that slide or that share it evenly.
 
-A window along one axis is a row of a table of positions, or where a mean is taken, of ends; and a window of a plane
-is a pair of such rows. So sliding and adaptive pooling, in one and two dimensions, differ only in their tables.
+A window along one axis is a row of a table: of positions for a maximum, of ends for a mean; and a window of a plane is
+a pair of such rows. So sliding and adaptive pooling, in one and two dimensions, differ only in their tables.
 """
 
 from __future__ import annotations

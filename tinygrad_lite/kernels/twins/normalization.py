@@ -1,8 +1,8 @@
 """Normalisation in plain NumPy: what its kernels compute, in float64 whatever the dtype, on arrays and on Tensors.
 
 x is seen in the shape `view` = (A, R, G, K, L): a mean is taken over A samples, K channels and L places, for each of
-R rows and G groups. Batch normalisation is (N, 1, C, 1, L), group normalisation (1, N, G, K, L), and layer
-normalisation of vectors (1, N, 1, K, 1). Each channel of a group has a weight and a bias, G K of them, or None.
+R G groups, of which G have weights and biases of their own, one for each channel: G K of them, or None. Batch
+normalisation is (N, 1, C, 1, L), group normalisation (1, N, G, K, L), layer normalisation of vectors (1, N, 1, K, 1).
 """
 
 from __future__ import annotations
