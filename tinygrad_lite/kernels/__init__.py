@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 TABLE = {
+    "attend": "attention",
+    "attend_back": "attention",
     "convolve": "convolution",
     "convolve_input": "convolution",
     "convolve_weight": "convolution",

@@ -77,14 +77,19 @@ def softmax_rows(x: np.ndarray) -> np.ndarray:
 
 
 @compiled
+def softmax_back_row(pull, row, to):
+    """to = row (pull - sum(pull row))"""
+    total = row.dtype.type(0)
+    for j in range(len(row)):
+        total += pull[j] * row[j]
+    for j in range(len(row)):
+        to[j] = row[j] * (pull[j] - total)
+
+
+@compiled
 def each_softmax_back(g, y, out, first, last):
     for r in range(first, last):
-        pull, row, to = g[r], y[r], out[r]
-        total = g.dtype.type(0)
-        for j in range(len(row)):
-            total += pull[j] * row[j]
-        for j in range(len(row)):
-            to[j] = row[j] * (pull[j] - total)
+        softmax_back_row(g[r], y[r], out[r])
 
 
 def softmax_rows_back(g: np.ndarray, out: np.ndarray) -> np.ndarray:
