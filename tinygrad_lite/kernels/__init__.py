@@ -17,19 +17,19 @@ from typing import Any
 import numpy as np
 
 TABLE = {
-    "attend": "attention",
-    "attend_back": "attention",
     "convolve": "convolution",
     "convolve_input": "convolution",
     "convolve_weight": "convolution",
     "unfold": "convolution",
     "fold": "convolution",
-    "apply_formula": "elementwise",
     "max_pool": "pooling",
     "scatter_planes": "pooling",
     "resample": "resampling",
     "resample_back": "resampling",
     "scatter_rows": "scatter",
+    "attend": "attention",
+    "attend_back": "attention",
+    "apply_formula": "elementwise",
     "sgd": "optimizers",
     "adam": "optimizers",
     "rmsprop": "optimizers",

@@ -147,7 +147,7 @@ def each_attend_back(g, q, k, v, d_q, d_k, d_v, scale, causal, width, first, las
 def suits(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> bool:
     """Whether the kernels are compiled for these, and worth it."""
     alike = q.dtype in FLOATS and q.dtype == k.dtype == v.dtype and q.shape[:-2] == k.shape[:-2] == v.shape[:-2]
-    return alike and 0 < q.size and 0 < k.size and 0 < v.size and q.shape[-2] * k.shape[-2] <= LARGEST
+    return alike and q.size > 0 and k.size > 0 and v.size > 0 and q.shape[-2] * k.shape[-2] <= LARGEST
 
 
 def heads(x: np.ndarray) -> np.ndarray:

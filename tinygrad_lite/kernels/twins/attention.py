@@ -13,7 +13,7 @@ def attention_weights(q: np.ndarray, k: np.ndarray, scale: float, causal: bool) 
     """softmax(scale q k^T), (..., L, S); causal: query i looks at keys 0 to i only"""
     scores = np.matmul(q * scale, np.swapaxes(k, -1, -2))
     if causal:
-        scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
+        scores = np.where(np.tri(*scores.shape[-2:], dtype=np.bool_), scores, -np.inf)
     return softmax_rows(scores)
 
 
