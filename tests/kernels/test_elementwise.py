@@ -17,6 +17,8 @@ OPS = {
     "relu": tl.relu,
     "leaky_relu": lambda x: tl.leaky_relu(x, 0.1),
     "hardtanh": lambda x: tl.hardtanh(x, -0.5, 2.0),
+    "hardsigmoid": tl.hardsigmoid,
+    "hardswish": tl.hardswish,
     "sigmoid": tl.sigmoid,
     "tanh": tl.tanh,
     "elu": lambda x: tl.elu(x, 0.7),
@@ -93,3 +95,11 @@ def test_any_memory_layout(first, threads, monkeypatch):
     for g in layouts().values():
         if g.shape == x.shape:
             np.testing.assert_array_equal(apply("relu_input", None, [g, x], []), np.where(x > 0, g, 0))
+
+
+def test_a_slope_for_each_element():
+    x, slope = rng.standard_normal((2, 40, 53))
+    t, a = tl.tensor(x, requires_grad=True), tl.tensor(slope, requires_grad=True)
+    tl.leaky_relu(t, a).sum().backward()
+    np.testing.assert_allclose(tl.leaky_relu(x, slope).numpy(), np.where(x > 0, x, slope * x), rtol=1e-12)
+    np.testing.assert_allclose(t.grad.numpy(), np.where(x > 0, 1, slope), rtol=1e-12)

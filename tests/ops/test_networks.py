@@ -122,7 +122,7 @@ def test_causal_is_the_lower_triangle_and_excludes_another_mask():
     q, k, v = qkv()
     a = tl.scaled_dot_product_attention(q, k, v, is_causal=True)
     b = tl.scaled_dot_product_attention(q, k, v, np.tril(np.ones((3, 5), bool)))
-    np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy())
+    np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-12)
     np.testing.assert_allclose(a.detach().numpy()[0], v.detach().numpy()[0])
     with pytest.raises(ValueError, match="scaled_dot_product_attention: is_causal is a mask itself"):
         tl.scaled_dot_product_attention(q, k, v, np.ones((3, 5), bool), is_causal=True)

@@ -34,7 +34,7 @@ def formula(function: Callable) -> Any:
 
 @cache
 def loop(name: str, count: int) -> Any:
-    """out[i] = function(a[i], b[i], ..., options) for `count` arrays."""
+    """out[i] = function(a[i], *options), or function(a[i], b[i], *options) for a `count` of two arrays."""
     function = FUNCTIONS[name]
     if count == 1:
 
@@ -56,7 +56,7 @@ def apply_formula(
 ) -> np.ndarray:
     """See twins.apply_formula."""
     x = arrays[0]
-    if name not in FUNCTIONS or x.dtype not in FLOATS:
+    if name not in FUNCTIONS or x.dtype not in FLOATS or len(arrays) > 2:
         return twins.apply_formula(name, formula, arrays, numbers)
     out = np.empty_like(x)  # in the order of x in memory, if it is in any
     flat = [along(out, a) for a in (out, *arrays)]
@@ -104,6 +104,29 @@ def hardtanh(x, low, high):
 @formula
 def hardtanh_input(g, out, low, high):
     return g if type(g)(low) < out < type(g)(high) else type(g)(0)
+
+
+@formula
+def hardsigmoid(x):
+    number = type(x)
+    return functions.limited(x + number(3), number(0), number(6)) / number(6)
+
+
+@formula
+def hardsigmoid_input(g, x):
+    return g / type(g)(6) if abs(x) < 3 else type(g)(0)
+
+
+@formula
+def hardswish(x):
+    return x * hardsigmoid(x)
+
+
+@formula
+def hardswish_input(g, x):
+    number = type(x)
+    curved = g * (x / number(3) + number(0.5)) if abs(x) < 3 else number(0)
+    return g if x >= 3 else curved
 
 
 # --------------------------------------------------------------------------------- smooth ones

@@ -23,9 +23,9 @@ def by_rows(task: Any, *arrays: np.ndarray) -> None:
     spread(lambda first, last: task(*arrays, first, last), len(arrays[0]), OPERATIONS * arrays[0].size)
 
 
-def suits(*arrays: np.ndarray) -> bool:
+def suits(x: np.ndarray, other: np.ndarray) -> bool:
     """Whether these are what the kernels are compiled for: of one dtype, with something in every row."""
-    return arrays[0].size > 0 and all(a.dtype in FLOATS and a.dtype is arrays[0].dtype for a in arrays)
+    return x.size > 0 and x.dtype in FLOATS and other.dtype == x.dtype
 
 
 def matrix(x: np.ndarray) -> np.ndarray:
@@ -69,7 +69,7 @@ def each_softmax(x, out, first, last):
 
 def softmax_rows(x: np.ndarray) -> np.ndarray:
     """See twins.softmax_rows."""
-    if not suits(x):
+    if not suits(x, x):
         return twins.softmax_rows(x)
     out = np.empty(x.shape, x.dtype)
     by_rows(each_softmax, matrix(x), matrix(out))
@@ -77,14 +77,19 @@ def softmax_rows(x: np.ndarray) -> np.ndarray:
 
 
 @compiled
+def softmax_back_row(pull, row, to):
+    """to = row (pull - sum(pull row))"""
+    total = row.dtype.type(0)
+    for j in range(len(row)):
+        total += pull[j] * row[j]
+    for j in range(len(row)):
+        to[j] = row[j] * (pull[j] - total)
+
+
+@compiled
 def each_softmax_back(g, y, out, first, last):
     for r in range(first, last):
-        pull, row, to = g[r], y[r], out[r]
-        total = g.dtype.type(0)
-        for j in range(len(row)):
-            total += pull[j] * row[j]
-        for j in range(len(row)):
-            to[j] = row[j] * (pull[j] - total)
+        softmax_back_row(g[r], y[r], out[r])
 
 
 def softmax_rows_back(g: np.ndarray, out: np.ndarray) -> np.ndarray:
@@ -108,7 +113,7 @@ def each_log_softmax(x, out, first, last):
 
 def log_softmax_rows(x: np.ndarray) -> np.ndarray:
     """See twins.log_softmax_rows."""
-    if not suits(x):
+    if not suits(x, x):
         return twins.log_softmax_rows(x)
     out = np.empty(x.shape, x.dtype)
     by_rows(each_log_softmax, matrix(x), matrix(out))

@@ -143,7 +143,8 @@ def scatter_index(g: Array, index: tuple, shape: tuple[int, ...]) -> Tensor:
         out = np.zeros(shape, g.dtype)
         np.add.at(out, index, g)
         return out
-    return kernels.scatter_rows(g.reshape(ids.size, width), ids.reshape(-1), rows).reshape(shape)
+    out = kernels.scatter_rows(g.reshape(ids.size, width), ids.reshape(-1), rows)
+    return out if out.shape == shape else out.reshape(shape)  # a view would be copied when it becomes a gradient
 
 
 @scatter_index.gradient

@@ -81,7 +81,7 @@ def class_target(name: str, x: Tensor, target: Array, ignore_index: int | None) 
         )
     classes = x.shape[axis]
     taken = np.ones(t.shape, bool) if ignore_index is None else np.not_equal(t, ignore_index)
-    if not taken.all():
+    if np.count_nonzero(taken) < taken.size:
         t = np.where(taken, t, 0)
     largest = t.astype(np.int64, copy=False).view(np.uint64).max(initial=0)  # there negative ones are large
     if t.size and largest >= classes and taken.any():
@@ -108,26 +108,26 @@ def class_weight(name: str, weight: Array | None, x: Tensor, soft: bool = False)
 
 def shares(
     t: np.ndarray, taken: np.ndarray, weight: Tensor | None, reduction: str, dtype: Any
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, float]:
     """By how much every sample counts, and would without class weights; for a mean, divided by the sum of the first.
 
-    A mean over nothing counts nothing here; `finished` makes it NaN.
+    And that sum, 1 for other reductions. A mean over nothing counts nothing here; `finished` makes it NaN.
     """
     even = taken.astype(dtype)
     share = even if weight is None else np.asarray(weight._array[t] * even)
     if reduction != "mean":
-        return share, even
-    total = share.sum(dtype=np.float64)
+        return share, even, 1.0
+    total = float(np.count_nonzero(taken) if weight is None else share.sum(dtype=np.float64))
     factor = dtype.type(1 / total if total else 0)
-    return share * factor, even * factor
+    return share * factor, even * factor, total
 
 
-def finished(loss: Any, share: np.ndarray, reduction: str) -> Any:
+def finished(loss: Any, total: float, reduction: str) -> Any:
     """The sum of the losses if they are to be reduced; NaN for the mean over nothing, as 0 / 0 is."""
     if reduction == "none":
         return loss
-    total = np.sum(loss) if loss.ndim else loss
-    return total if reduction == "sum" or share.any() else total + np.nan
+    loss = np.sum(loss) if loss.ndim else loss
+    return loss if total else loss + np.nan
 
 
 def in_rows(x: np.ndarray) -> np.ndarray:
@@ -216,13 +216,13 @@ def cross_entropy(
         chances = log_softmax(x, axis) if column is None else log_softmax(x, axis) * column
         return reduced(name, -np.sum(spread * chances, axis=axis), reduction)
     t, taken = class_target(name, x, given, ignore_index)
-    share, even = shares(t, taken, w, reduction, x.dtype)
+    share, even, total = shares(t, taken, w, reduction, x.dtype)
     if not label_smoothing:
-        return finished(softmax_nll(x, t, wrap(share), reduction != "none"), share, reduction)
+        return finished(softmax_nll(x, t, wrap(share), reduction != "none"), total, reduction)
     chances = log_softmax(x, axis)
     everywhere = np.sum(chances if column is None else chances * column, axis=axis) * even
     smoothed = everywhere * (label_smoothing / x.shape[axis]) + pick_class(chances, t) * share * (1 - label_smoothing)
-    return finished(-np.where(taken, smoothed, 0), share, reduction)
+    return finished(-np.where(taken, smoothed, 0), total, reduction)
 
 
 @composed
@@ -240,8 +240,8 @@ def nll_loss(
     check_reduction("nll_loss", reduction)
     x = as_tensor(input)
     t, taken = class_target("nll_loss", x, target, ignore_index)
-    share, _ = shares(t, taken, class_weight("nll_loss", weight, x), reduction, x.dtype)
-    return finished(np.where(share == 0, 0, pick_class(x, t)) * -share, share, reduction)
+    share, _, total = shares(t, taken, class_weight("nll_loss", weight, x), reduction, x.dtype)
+    return finished(np.where(share == 0, 0, pick_class(x, t)) * -share, total, reduction)
 
 
 @composed

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_lite import kernels
 from tinygrad_lite.ops.creation import as_tensor, generator
-from tinygrad_lite.ops.softmax import softmax
+from tinygrad_lite.ops.softmax import softmax, softmax_back
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor, wrap
 
@@ -154,6 +154,25 @@ def attention_bias(mask: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return bias
 
 
+@primitive(public=False)
+def attention(q: Array, k: Array, v: Array, scale: float, causal: bool) -> Tensor:
+    """softmax(scale q k^T) v, where with `causal` query i looks at keys 0 to i; the weights are not kept."""
+    return kernels.attend(q, k, v, scale, causal)
+
+
+@attention.gradients
+def attention_all(g, q, k, v, scale, causal):
+    if not any(isinstance(t, Tensor) for t in (g, q, k, v)):
+        return kernels.attend_back(g, q, k, v, scale, causal)
+    scores = np.matmul(q * scale, np.swapaxes(k, -1, -2))
+    if causal:
+        scores = scores + attention_bias(np.tri(*scores.shape[-2:], dtype=bool), scores.dtype)
+    weights = softmax.on(scores)
+    d_scores = softmax_back.on(np.matmul(g, np.swapaxes(v, -1, -2)), weights, -1) * scale
+    d_q, d_k = np.matmul(d_scores, k), np.matmul(np.swapaxes(d_scores, -1, -2), q)
+    return d_q, d_k, np.matmul(np.swapaxes(weights, -1, -2), g)
+
+
 @composed
 def scaled_dot_product_attention(
     query: Array,
@@ -193,10 +212,13 @@ def scaled_dot_product_attention(
         if heads % shared:
             raise ValueError(f"enable_gqa: {heads} heads of query can't be shared by {shared} of key and value")
         k, v = (as_tensor(np.repeat(t, heads // shared, axis=-3)) for t in (k, v))
-    scores: Any = np.matmul(q * (1 / math.sqrt(q.shape[-1] or 1) if scale is None else scale), np.swapaxes(k, -1, -2))
+    if is_causal and attn_mask is not None:
+        raise ValueError("scaled_dot_product_attention: is_causal is a mask itself; give it or attn_mask")
+    scale = 1 / math.sqrt(q.shape[-1] or 1) if scale is None else scale
+    if attn_mask is None and not dropout_p and q.shape[:-2] == k.shape[:-2] == v.shape[:-2] and k.shape[-2]:
+        return attention(q, k, v, scale, is_causal)
+    scores: Any = np.matmul(q * scale, np.swapaxes(k, -1, -2))
     if is_causal:
-        if attn_mask is not None:
-            raise ValueError("scaled_dot_product_attention: is_causal is a mask itself; give it or attn_mask")
         attn_mask = np.tri(q.shape[-2], k.shape[-2], dtype=bool)
     blind = None
     if attn_mask is not None:

@@ -158,6 +158,7 @@ def hardsigmoid(input: Array) -> Tensor:
 
 
 @hardsigmoid.gradient
+@blockwise
 def hardsigmoid_input(g, input):
     return keep(g / 6, np.abs(input) < 3)
 

@@ -20,10 +20,13 @@ def along(axis: int, kernel: Callable[..., np.ndarray], *arrays: np.ndarray) -> 
     """A kernel for the last axis, along any; a number is a row of its own. float16 is computed in float32."""
     shape, dtype = arrays[0].shape, arrays[0].dtype
     axis = normal_axis("softmax", axis, len(shape))
-    rows = [a.reshape(shape or 1).swapaxes(axis, -1) for a in arrays]
     if dtype == np.float16:
-        rows = [a.astype(np.float32) for a in rows]
-    return kernel(*rows).swapaxes(axis, -1).reshape(shape).astype(dtype, copy=False)
+        arrays = tuple(a.astype(np.float32) for a in arrays)
+    if axis == len(shape) - 1:
+        out = kernel(*arrays)
+    else:
+        out = kernel(*(a.reshape(shape or 1).swapaxes(axis, -1) for a in arrays)).swapaxes(axis, -1).reshape(shape)
+    return out.astype(dtype, copy=False)
 
 
 def real(x: np.ndarray, dtype: Any) -> np.ndarray:
