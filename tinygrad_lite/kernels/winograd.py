@@ -1,0 +1,299 @@
+"""Winograd's convolution of 3x3 kernels (Lavin and Gray 2015, arXiv:1509.09308, sections 4.1 and 4.3).
+
+A tile of 4x4 results needs 6x6 numbers of the input and, with the matrices below, 36 multiplications where the
+definition has 144, for each pair of channels:
+
+    y = A.T [ sum over channels of (G w G.T) * (B.T x B) ] A         (* multiplies element by element)
+
+The 36 points of a tile don't meet before the sum is done, so that sum is a matrix product for each point: weights
+(outputs x channels) with tiles (channels x tiles). The three arrays of y's sum can change places, as always:
+
+    gradient of the input    a convolution again, of the kernel turned by 180 degrees
+    gradient of the weight   G.T [ sum over tiles of (B.T x B) * (A g A.T) ] G
+
+For the first, images stand in the lanes (lanes.py); for the gradient of the weight channels do, so that the sum runs
+over tiles. Rounding: the transforms add and subtract numbers that are up to 100 times the result, so errors are about
+1e-5 of the largest result in float32 where the definition has 1e-6; float64 isn't done this way. A NaN or Inf makes
+all 16 results of its tile NaN.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.kernels.compiled import compiled, workspace
+from tinygrad_lite.kernels.lanes import Plan, Sizes, give, of_channels, of_images, share, table, take
+from tinygrad_lite.kernels.threads import spread
+from tinygrad_lite.kernels.vectors import BYTES, ROWS, VECTORS, gather, scatter, tile, transform
+
+INPUT = ((4, 0, -5, 0, 1, 0), (0, -4, -4, 1, 1, 0), (0, 4, -4, -1, 1, 0), (0, -2, -1, 2, 1, 0), (0, 2, -1, -2, 1, 0),
+         (0, 4, 0, -5, 0, 1))  # fmt: skip
+OUTPUT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
+KERNEL = ((1 / 4, 0, 0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6), (1 / 24, 1 / 12, 1 / 6),
+          (1 / 24, -1 / 12, 1 / 6), (0, 0, 1))  # fmt: skip
+"""B.T, A.T and G of the paper."""
+
+transform_input, transform_output, transform_kernel = transform(INPUT), transform(OUTPUT), transform(KERNEL)
+transform_gradient, transform_back = transform(tuple(zip(*OUTPUT))), transform(tuple(zip(*KERNEL)))
+product_tile = tile(ROWS, VECTORS)
+
+POINTS, TAPS, SIZE = 36, 9, 4  # of a tile, of a kernel; a tile has SIZE x SIZE results
+LANES = BYTES // 4  # of float32
+PAIR = VECTORS * LANES  # columns of a matrix that lie together
+DEPTH = 256  # rows of a product at a time
+TILES = 64  # that a product of the gradient of the weight sums over at a time
+CACHE = 1 << 19  # numbers of transformed tiles that should not be exceeded
+ZERO = np.int64(0)
+WHERE = np.minimum(np.arange(LANES), TAPS) * LANES  # of the taps of a kernel, and after them what is not one
+PAIRS = np.arange(VECTORS) * LANES
+
+
+@compiled
+def multiply(out, o, step, a, i, a_tile, a_step, b, j, b_step, width, rows, pairs, offset, depth, fresh):
+    """out[o + m, q] (+)= sum over r < depth of a[r, m] * b[r, q] for m < rows, q < width.
+
+    a lies in panels of a_step rows, b in panels of PAIR columns, `a_tile` and `b_step` apart.
+    """
+    for first in range(0, depth, DEPTH):
+        last = min(depth, first + DEPTH)
+        new = np.int64(fresh and first == 0)
+        for m in range(0, rows, ROWS):
+            left = i + m // a_step * a_tile + m % a_step
+            for q in range(0, width, PAIR):
+                product_tile(out, o + m * step + q, step, new, a, left, a_step, b, j + q // PAIR * b_step, pairs, ZERO,
+                             offset, first, last)  # fmt: skip
+
+
+@compiled
+def transform_weights(w, u, start, stop, shift, starts, high, where, space):
+    """u[point, tile of outputs, channel, output] = G w G.T, from tile `start` up to `stop`, `shift` apart in w."""
+    step, panel, low = len(u) // POINTS, len(starts), starts * 0
+    for t in range(start, stop):
+        for e in range(0, panel, LANES):
+            gather(space, ZERO, where, w, t * shift, starts, low, high[t], e, ZERO, ZERO)
+            transform_kernel(u, t * panel + e, 6 * step, step, space, ZERO, 3 * LANES, LANES)
+
+
+@compiled
+def convolve(x, y, u, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave, corners, exits, offset, pairs, space):
+    """For each block of images: transform the tiles of each channel, multiply, transform back, and add the bias.
+
+    x, y, u and bias are flat. start, stop: which items, each a block and a part of its outputs.
+    """
+    channels, outs, parts, most, x_plane, y_plane, x_row, y_row, x_size, y_size, v_step, m_step = numbers
+    tiles, groups, before = len(corners), -(-outs // ROWS), -1
+    width = -(-tiles // VECTORS) * PAIR
+    panel, u_step = channels * ROWS, len(u) // POINTS
+    panel = -(-panel // LANES) * LANES
+    results = x_size
+    left = results + y_size
+    right = left + POINTS * v_step
+    zero = u.dtype.type(0)
+    space[:left] = zero
+    for item in range(start, stop):
+        block, part = item // parts, item % parts
+        if block != before:
+            for c in range(channels):
+                take(space, ZERO, enter, x, c * x_plane, x_lanes, block, LANES)
+                for t in range(tiles):
+                    to = left + ((t // VECTORS * channels + c) * VECTORS + t % VECTORS) * LANES
+                    transform_input(space, to, 6 * v_step, v_step, space, corners[t], x_row, LANES)
+        before = block
+        last = groups * (part + 1) // parts * ROWS
+        for o in range(groups * part // parts * ROWS, last, most):
+            rows = min(most, last - o)
+            for f in range(POINTS):
+                multiply(space, right + f * m_step, width, u, f * u_step + o // ROWS * panel, panel, ROWS,
+                         space, left + f * v_step, channels * PAIR, width, rows, pairs, offset, channels, True)  # fmt: skip
+            for m in range(min(rows, outs - o)):
+                for t in range(tiles):
+                    transform_output(space, results + exits[t], y_row, LANES, space, right + m * width + t * LANES, 6 * m_step, m_step)
+                give(y, (o + m) * y_plane, y_lanes, block, LANES, space, results, leave, bias[o + m] if len(bias) else zero)
+
+
+@compiled
+def back_transform(total, o, rows, channels, sums, step, width, w_lanes, back, space, at):
+    """total[o + m, c, tap] += G.T sums[point, o + m, c] G for m below `rows`"""
+    for m in range(o, o + rows):
+        for c in range(0, channels, LANES):
+            transform_back(space, at, 3 * LANES, LANES, space, sums + m * width + c, 6 * step, step)
+            give(total, m * channels * TAPS, w_lanes, c // LANES, LANES, space, at, back, total.dtype.type(0))
+
+
+@compiled
+def correlate(
+    x, g, total, start, stop, numbers, x_lanes, g_lanes, w_lanes, enter, leave, back, corners, exits, offset, pairs, space
+):
+    """total[o, c, tap] = the sum over images and tiles, as far as the items go.
+
+    start, stop: which items, each a part of the outputs and, running faster, a unit: a few images and a band.
+    """
+    channels, outs, parts, units, bands, count, many, x_plane, g_plane, x_row, g_row, x_size, g_size, steps = numbers
+    x_step, g_step, sum_step = steps
+    tiles, columns, blocks = len(corners), -(-channels // LANES), -(-outs // LANES)
+    width = -(-channels // PAIR) * PAIR
+    other = x_size
+    left = other + g_size
+    right = left + POINTS * x_step
+    sums = right + POINTS * g_step
+    space[:right] = total.dtype.type(0)
+    for item in range(start, stop):
+        part, unit = item // units, item % units
+        image, band = unit // bands * many, unit % bands
+        images = min(many, count - image)
+        first, last = blocks * part // parts, blocks * (part + 1) // parts
+        for n in range(images):
+            for k in range(columns):
+                take(space, ZERO, enter, x, (image + n) * channels * x_plane, x_lanes, band * columns + k, LANES)
+                for t in range(tiles):
+                    to = left + (k // VECTORS * many * tiles + n * tiles + t) * PAIR + k % VECTORS * LANES
+                    transform_input(space, to, 6 * x_step, x_step, space, corners[t], x_row, LANES)
+            for k in range(first, last):
+                take(space, other, leave, g, (image + n) * outs * g_plane, g_lanes, band * blocks + k, LANES)
+                for t in range(tiles):
+                    to = right + (k * many * tiles + n * tiles + t) * LANES
+                    transform_gradient(space, to, 6 * g_step, g_step, space, other + exits[t], g_row, LANES)
+        fresh = unit == 0 or item == start
+        panel = many * tiles * LANES
+        for f in range(POINTS):
+            multiply(space, sums + f * sum_step + first * LANES * width, width, space, right + f * g_step + first * panel,
+                     panel, LANES, space, left + f * x_step, many * tiles * PAIR, width, (last - first) * LANES, pairs,
+                     offset, images * tiles, fresh)  # fmt: skip
+        if unit == units - 1 or item == stop - 1:
+            rows = min(last * LANES, outs) - first * LANES
+            back_transform(total, first * LANES, rows, channels, sums, sum_step, width, w_lanes, back, space, right)
+
+
+# ------------------------------------------------------------------------------------------------ plans
+
+
+def odd(size: int) -> int:
+    """At least `size`, and an odd number of vectors: arrays a power of two apart would share few sets of the caches."""
+    return (-(-size // LANES) | 1) * LANES
+
+
+def squares(rows: int, columns: int, row: int) -> np.ndarray:
+    """Where the tiles start, in a buffer with rows of `row` numbers."""
+    return np.array([(SIZE * i * row + SIZE * j * LANES) for i in range(rows) for j in range(columns)])
+
+
+def geometry(spatial: Sizes, padding: Sizes, results: Sizes, rows: int) -> tuple[Any, ...]:
+    """For a band of `rows` rows of tiles: the tables of input and results, the starts of tiles, and their rows."""
+    across = -(-results[1] // SIZE)
+    span, square = (SIZE * rows + 2, SIZE * across + 2), (SIZE * rows, SIZE * across)
+    enter = table([np.arange(span[0]), np.arange(spatial[1]) + padding[1]], span, LANES)
+    leave = table([np.arange(square[0]), np.arange(results[1])], square, LANES)
+    x_row, y_row = span[1] * LANES, square[1] * LANES
+    sizes = (prod(span) + 1) * LANES, (prod(square) + 1) * LANES
+    return enter, leave, squares(rows, across, x_row), squares(rows, across, y_row), x_row, y_row, *sizes
+
+
+def bands(count: int, channels: int, outs: int, results: Sizes) -> int:
+    """How many rows of tiles a band has: the least work, tiles in lanes that are empty included, within the cache."""
+    down, across = -(-results[0] // SIZE), -(-results[1] // SIZE)
+
+    def work(rows: int) -> float:
+        blocks = -(-count * -(-down // rows) // LANES)
+        columns = -(-rows * across // VECTORS) * VECTORS
+        halo = 1 + 1 / (2 * rows)  # how many rows are read for a row
+        return blocks * (POINTS * channels * outs * columns + TRANSFORM * rows * across * (channels * halo + outs))
+
+    fit = [rows for rows in range(1, down + 1) if POINTS * channels * rows * across * LANES <= CACHE]
+    return min(fit or [1], key=work)
+
+
+TRANSFORM = 600  # what it costs to transform a tile, in multiplications
+
+
+def cost(reds: int, outs: int, results: Sizes) -> float:
+    """What a convolution takes, in multiplications: those of the points, and the transforms."""
+    tiles = prod(-(-n // SIZE) for n in results)
+    return tiles * (POINTS * reds * outs + TRANSFORM * (reds + outs))
+
+
+@lru_cache(maxsize=1024)
+def convolution_plan(
+    count: int, spatial: Sizes, reds: int, outs: int, padding: Sizes, results: Sizes, out_step: int, red_step: int,
+    turned: bool,
+) -> Plan:  # fmt: skip
+    """out_step, red_step: how far apart in the weight an output's and a summed channel's kernels are."""
+    rows = bands(count, reds, outs, results)
+    cut = -(-results[0] // (SIZE * rows))
+    enter, leave, corners, exits, x_row, y_row, *sizes = geometry(spatial, padding, results, rows)
+    x_lanes = of_images(count, reds, spatial, cut, -padding[0], SIZE * rows, SIZE * rows + 2, LANES)
+    y_lanes = of_images(count, outs, results, cut, 0, SIZE * rows, SIZE * rows, LANES)
+    blocks, groups = len(x_lanes.whole), -(-outs // ROWS)
+    parts = share(blocks, groups)
+    width = -(-len(corners) // VECTORS) * PAIR
+    most = min(32, groups * ROWS)
+    v_step, m_step = odd(reds * width), odd(most * width)
+    channel, output = np.divmod(np.arange(-(-reds * ROWS // LANES) * LANES), ROWS)
+    real = (channel < reds) & (np.arange(groups)[:, None] * ROWS + output < outs)
+    starts = np.where(channel < reds, channel * red_step + output * out_step, 0)
+    where = np.concatenate([WHERE[:TAPS][::-1], WHERE[TAPS:]]) if turned else WHERE
+    numbers = (reds, outs, parts, most, prod(spatial), prod(results), x_row, y_row, *sizes, v_step, m_step)
+    return Plan(
+        items=blocks * parts,
+        operations=2.0 * cost(reds, outs, results) * count,
+        space=sum(sizes) + POINTS * (v_step + m_step),
+        arguments=(numbers, x_lanes, y_lanes, enter, leave, corners, exits, np.arange(reds) * PAIR, PAIRS),
+        weights=(ROWS * out_step, starts, np.where(real, TAPS, 0), where),
+        size=POINTS * odd(groups * len(starts)),
+    )
+
+
+def run_convolution(plan: Plan, x: np.ndarray, w: np.ndarray, bias: np.ndarray, y: np.ndarray) -> None:
+    """Transform the weights, then the images; all arrays flat."""
+    shift, starts, high, where = plan.weights
+    u = np.empty(plan.size, w.dtype)
+
+    def transform_some(start: int, stop: int) -> None:
+        transform_weights(w, u, start, stop, shift, starts, high, where, workspace((TAPS + 1) * LANES, w.dtype))
+
+    def convolve_some(start: int, stop: int) -> None:
+        convolve(x, y, u, bias, start, stop, *plan.arguments, workspace(plan.space, u.dtype))
+
+    spread(transform_some, len(high), 10.0 * plan.size)
+    spread(convolve_some, plan.items, plan.operations)
+
+
+@lru_cache(maxsize=1024)
+def correlation_plan(count: int, spatial: Sizes, channels: int, outs: int, padding: Sizes, results: Sizes) -> Plan:
+    down, across = -(-results[0] // SIZE), -(-results[1] // SIZE)
+    rows = -(-down // -(-down // max(1, TILES // across)))
+    cut = -(-down // rows)
+    many = min(count, max(1, TILES // (rows * across)))
+    enter, leave, corners, exits, x_row, g_row, *sizes = geometry(spatial, padding, results, rows)
+    x_lanes = of_channels(channels, spatial, cut, -padding[0], SIZE * rows, SIZE * rows + 2, LANES)
+    g_lanes = of_channels(outs, results, cut, 0, SIZE * rows, SIZE * rows, LANES)
+    w_lanes = of_channels(channels, (TAPS,), 1, 0, 0, TAPS, LANES)
+    units, blocks = -(-count // many) * cut, -(-outs // LANES)
+    parts = share(units, blocks)
+    tiles, width = many * len(corners), -(-channels // PAIR) * PAIR
+    steps = (odd(tiles * width), odd(blocks * tiles * LANES), odd(blocks * LANES * width))
+    numbers = (channels, outs, parts, units, cut, count, many, prod(spatial), prod(results), x_row, g_row, *sizes, steps)
+    return Plan(
+        items=units * parts,
+        operations=2.0 * cost(channels, outs, results) * count,
+        space=sum(sizes) + POINTS * sum(steps),
+        arguments=(
+            numbers, x_lanes, g_lanes, w_lanes, enter, leave, WHERE, corners, exits, np.arange(tiles) * PAIR, PAIRS,
+        ),
+    )  # fmt: skip
+
+
+def run_correlation(plan: Plan, x: np.ndarray, g: np.ndarray, size: int) -> np.ndarray:
+    """The gradient of the weight, flat, `size` numbers; x and g flat."""
+    found: dict[int, np.ndarray] = {}
+
+    def task(start: int, stop: int) -> None:
+        total = np.zeros(size, x.dtype)
+        correlate(x, g, total, start, stop, *plan.arguments, workspace(plan.space, x.dtype))
+        found[start] = total
+
+    spread(task, plan.items, plan.operations)
+    return sum(found[start] for start in sorted(found))
