@@ -43,13 +43,14 @@ def by_winograd(
     return algorithm == "winograd" or winograd.cost(reds, outs, results) < prod(kernel) * reds * outs * prod(results)
 
 
-def finite_and_sparse(x: np.ndarray, w: np.ndarray) -> tuple[bool, ...] | None:
+def places_kept(x: np.ndarray, w: np.ndarray) -> tuple[bool, ...] | None:
     """Which places of the kernel have a weight that isn't zero, if some have none, as those of a masked convolution.
 
     None where all must be summed, for 0 * NaN is NaN.
     """
-    kept = w.any(axis=(0, 1)).ravel()
-    return None if kept.all() or not np.isfinite(x.sum()) else tuple(kept.tolist())
+    if w[0, 0].all() or (kept := w.any(axis=(0, 1))).all() or not np.isfinite(x.sum()):
+        return None
+    return tuple(kept.ravel().tolist())
 
 
 def convolve(
@@ -69,7 +70,7 @@ def convolve(
     else:
         plan = direct.convolution_plan(
             direct.forward, count, spatial, reds, outs, size, (stride, padding, dilation, groups), kernel,
-            (reds * taps, taps), finite_and_sparse(x, w), x.itemsize,
+            (reds * taps, taps), places_kept(x, w), x.itemsize,
         )  # fmt: skip
         direct.run_convolution(plan, flat(x), flat(w), more, flat(y))
     return y
@@ -92,7 +93,7 @@ def convolve_input(
     else:
         plan = direct.convolution_plan(
             direct.backward, count, places, reds, outs, size, (stride, padding, dilation, groups), kernel,
-            (taps, outs * taps), finite_and_sparse(y, w), y.itemsize,
+            (taps, outs * taps), places_kept(y, w), y.itemsize,
         )  # fmt: skip
         direct.run_convolution(plan, flat(y), flat(w), none, flat(x))
     return x

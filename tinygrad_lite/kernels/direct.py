@@ -86,7 +86,7 @@ def convolve(x, y, w, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave
                 for c in range(reds):
                     take(space, c * size, enter, x, (group * reds + c) * x_plane, x_lanes, block, width)
             for s in range(len(sets)):
-                q, q_end, r, r_end = sets[s]
+                q, q_end, r, r_end = sets[s, 0], sets[s, 1], sets[s, 2], sets[s, 3]
                 for begin in range(r, r_end, DEPTH):
                     end = min(r_end, begin + DEPTH)
                     for t in range(first, last):
@@ -97,7 +97,8 @@ def convolve(x, y, w, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave
                 i += tiles * rows * (r_end - r)
             for o in range(first * rows, min(last * rows, outs)):
                 k = group * outs + o
-                give(y, k * y_plane, y_lanes, block, width, space, results + o * step, leave, bias[k] if len(bias) else zero)
+                more = bias[k] if len(bias) else zero
+                give(y, k * y_plane, y_lanes, block, width, space, results + o * step, leave, more)
         before = block
 
 
@@ -112,7 +113,7 @@ def correlate(x, g, total, start, stop, numbers, lines, steps, panel, rows, firs
     blocks, zero = -(-outs // width), total.dtype.type(0)
     pad = -(-outs // (VECTORS * width)) * VECTORS * width
     pairs = len(lines)
-    left = reds * many * size
+    left = -(-reds * many * size // width) * width  # so that no vector lies across two lines of a cache
     each = (many * places + 1) * VECTORS * width
     space[: left + pad // (VECTORS * width) * each] = zero
     for item in range(start, stop):
@@ -196,7 +197,7 @@ def rows_of_tile(outs: int) -> int:
 
 CHUNKS = {ROWS: VECTORS, FEW: VECTORS * 2, ALONE: ROWS}  # places of a tile, by its rows
 CACHE = 3 << 18  # bytes of packed input and results: they stay in the second-level cache
-MOVE = 8  # what it costs to transpose a vector, in multiplications
+MOVE = 12  # what it costs to transpose a vector, in multiplications
 
 
 @lru_cache(maxsize=1024)
@@ -220,10 +221,13 @@ def convolution_plan(
     def packed(height: int) -> int:
         return (reds * outer(height).span * prod(a.span for a in inner) + outs * height * prod(results[1:])) * lanes
 
+    def whole(numbers: int) -> int:
+        return -(-numbers // lanes) * lanes
+
     def work(height: int) -> float:
         blocks = -(-count * -(-results[0] // height) // lanes)
         places = -(-height * prod(results[1:]) // chunk) * chunk
-        moved = reds * outer(height).span * prod(spatial[1:]) + outs * places
+        moved = reds * whole(outer(height).span * prod(spatial[1:])) + outs * whole(height * prod(results[1:]))
         return blocks * (tiles * rows * reds * prod(kernel) * places / (1 if unit == 1 else prod(stride)) + MOVE * moved)
 
     heights = range(unit, results[0] + unit, unit)
@@ -256,7 +260,7 @@ def convolution_plan(
 
     step = (q + 1) * lanes
     first, apart = axes[0].first, height * stride[0] if kind is forward else height // stride[0]
-    x_lanes = of_images(count, groups * reds, spatial, cut, first, apart, axes[0].span, lanes)
+    x_lanes = of_images(count, groups * reds, spatial, cut, first, apart, axes[0].span, lanes, True)
     y_lanes = of_images(count, groups * outs, results, cut, 0, height, height, lanes)
     inside = [np.arange(spans[0]), *(np.arange(n) - a.first for n, a in zip(spatial[1:], inner))]
     parts = share(len(x_lanes.whole), tiles)
@@ -318,6 +322,8 @@ def correlation_plan(
     keep = table([np.arange(spans[0]), *inner], spans[:-1], 1) < prod(spans[:-1])
     band = np.repeat(np.arange(spans[0]), prod(spatial[1:-1]))
     rows = np.stack([band, np.arange(len(row)) * length, row * spans[-1] + padding[-1]], 1)[keep]
+    if spans == spatial and not any(padding):  # all in one
+        rows, columns = rows[:1], size
 
     g_lanes = of_channels(outs, results, cut, 0, height, height, lanes)
     leave = table([np.arange(height), *map(np.arange, results[1:])], (height, *results[1:]), lanes) * VECTORS
@@ -329,7 +335,7 @@ def correlation_plan(
     return Plan(
         items=-(-count // many) * cut,
         operations=2.0 * groups * outs * pairs * count * prod(results),
-        space=reds * many * size + pad // pair * (many * places + 1) * pair,
+        space=reds * many * size + lanes + pad // pair * (many * places + 1) * pair,
         arguments=(
             numbers, lines, steps, np.arange(many * places) * pair, rows, np.arange(cut) * height * stride[0] - padding[0],
             g_lanes, leave,
@@ -359,7 +365,7 @@ def few_plan(
     height = min(fit or [1], key=work)
     axes = [outer(height), *inner]
     cut, spans = -(-results[0] // height), tuple(a.span for a in axes)
-    x_lanes = of_images(count, groups * reds, spatial, cut, axes[0].first, height * stride[0], spans[0], lanes)
+    x_lanes = of_images(count, groups * reds, spatial, cut, axes[0].first, height * stride[0], spans[0], lanes, True)
     g_lanes = of_images(count, groups * outs, results, cut, 0, height, height, lanes)
     inside = [np.arange(spans[0]), *(np.arange(n) - a.first for n, a in zip(spatial[1:], inner))]
     leave = table([np.arange(height), *map(np.arange, results[1:])], (height, *results[1:]), lanes)

@@ -42,20 +42,27 @@ class Lanes(NamedTuple):
     whole: np.ndarray  # (blocks, 2): from where to where all lanes of a block are inside
 
 
-def slabs(starts: np.ndarray, first: np.ndarray, rows: int, spatial: Sizes, lanes: int) -> Lanes:
-    """Slabs of `rows` rows from row `first` (which may lie outside) of the arrays that begin at `starts`."""
+def slabs(starts: np.ndarray, first: np.ndarray, rows: int, spatial: Sizes, lanes: int, room: int = 0) -> Lanes:
+    """Slabs of `rows` rows from row `first` (which may lie outside) of the arrays that begin at `starts`.
+
+    Of what is only read, and lies before `room`, a whole vector may be taken where a slab ends within.
+    """
     inner = prod(spatial[1:])
     low = np.clip(-first, 0, rows) * inner
     high = np.maximum(low, np.clip(spatial[0] - first, 0, rows) * inner)
+    round_up = -(-rows * inner // lanes) * lanes
+    high[(high == rows * inner) & (starts + first * inner + round_up <= room)] = round_up
     starts, low, high = (np.pad(a, (0, -len(a) % lanes)) for a in (starts + first * inner, low, high))
     whole = np.stack([low.reshape(-1, lanes).max(1), high.reshape(-1, lanes).min(1)], 1)
     return Lanes(starts, low, high, whole)
 
 
-def of_images(count: int, channels: int, spatial: Sizes, bands: int, first: int, apart: int, rows: int, lanes: int) -> Lanes:
+def of_images(count: int, channels: int, spatial: Sizes, bands: int, first: int, apart: int, rows: int, lanes: int, read: bool = False) -> Lanes:
     """Each lane a band of an image: slabs of `rows` rows, `apart` rows apart, the first one from row `first`."""
     image, band = np.divmod(np.arange(count * bands), bands)
-    return slabs(image * (channels * prod(spatial)), first + band * apart, rows, spatial, lanes)
+    size = prod(spatial)
+    room = (count - 1) * channels * size + size if read else 0  # for the last channel, the loops add its start
+    return slabs(image * (channels * size), first + band * apart, rows, spatial, lanes, room)
 
 
 def of_channels(channels: int, spatial: Sizes, bands: int, first: int, apart: int, rows: int, lanes: int) -> Lanes:

@@ -62,11 +62,11 @@ class Emit:
         self.builder.store(value, self.place(pointer, index)).align = self.size
 
     def mask(self, p: Any, low: Any, high: Any) -> Any:
-        """Which lanes k have low <= p + k < high."""
-        kind = ir.VectorType(INT, self.lanes)
-        each = self.builder.add(self.same(p, kind), ir.Constant(kind, list(range(self.lanes))))
-        above = self.builder.icmp_signed(">=", each, self.same(low, kind))
-        return self.builder.and_(above, self.builder.icmp_signed("<", each, self.same(high, kind)))
+        """Which lanes k have low <= p + k < high, numbers below 2 ** 31: p + k - low < high - low without signs."""
+        kind = ir.VectorType(SHORT, self.lanes)
+        start, count = (self.builder.trunc(self.builder.sub(value, low), SHORT) for value in (p, high))
+        each = self.builder.add(self.same(start, kind), ir.Constant(kind, list(range(self.lanes))))
+        return self.builder.icmp_unsigned("<", each, self.same(count, kind))
 
     def load_some(self, pointer: Any, index: Any, mask: Any) -> Any:
         """Zero where the mask is, and nothing is read there."""
@@ -121,9 +121,18 @@ class Emit:
         index.add_incoming(following, block)
         for phi, value in zip(carried, made):
             phi.add_incoming(value, block)
-        builder.cbranch(builder.icmp_signed("<", following, last), block, after)
+        once_more = builder.cbranch(builder.icmp_signed("<", following, last), block, after)
+        once_more.set_metadata("llvm.loop", self.as_it_is())
         builder.position_at_end(after)
         return made
+
+    def as_it_is(self) -> Any:
+        """Tell the compiler not to unroll a loop: its vectors fill the registers."""
+        module = self.builder.module
+        rule = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+        node = module.add_metadata([rule, ir.MetaDataString(module, f"loop {len(module.metadata)}")])
+        node.operands = (node, rule)  # the first operand of a loop's node is itself
+        return node
 
     def product(self, matrix: tuple, vectors: list) -> list:
         """matrix @ vectors. The sums over even and over odd columns are shared by rows that differ in their sign."""
@@ -263,10 +272,13 @@ def copy(typing: Any, to: Any, i: Any, source: Any, j: Any, n: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         emit = Emit(context, builder, to.dtype)
         there, here = (emit.data(signature.args[k], args[k]) for k in (0, 2))
-        with cgutils.for_range_slice(builder, INT(0), args[4], INT(emit.lanes), INT) as (k, _):
-            mask = emit.mask(k, INT(0), args[4])
-            value = emit.load_some(here, builder.add(args[3], k), mask)
-            emit.store_some(value, there, builder.add(args[1], k), mask)
+        whole = builder.and_(args[4], INT(-emit.lanes))
+        with cgutils.for_range_slice(builder, INT(0), whole, INT(emit.lanes), INT) as (k, _):
+            emit.store(emit.load(here, builder.add(args[3], k)), there, builder.add(args[1], k))
+        with builder.if_then(builder.icmp_signed("<", whole, args[4])):
+            mask = emit.mask(whole, INT(0), args[4])
+            value = emit.load_some(here, builder.add(args[3], whole), mask)
+            emit.store_some(value, there, builder.add(args[1], whole), mask)
         return context.get_dummy_value()
 
     return types.void(to, i, source, j, n), generate

@@ -112,7 +112,8 @@ def convolve(x, y, u, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave
             for m in range(min(rows, outs - o)):
                 for t in range(tiles):
                     transform_output(space, results + exits[t], y_row, LANES, space, right + m * width + t * LANES, 6 * m_step, m_step)
-                give(y, (o + m) * y_plane, y_lanes, block, LANES, space, results, leave, bias[o + m] if len(bias) else zero)
+                more = bias[o + m] if len(bias) else zero
+                give(y, (o + m) * y_plane, y_lanes, block, LANES, space, results, leave, more)
 
 
 @compiled
@@ -224,7 +225,7 @@ def convolution_plan(
     rows = bands(count, reds, outs, results)
     cut = -(-results[0] // (SIZE * rows))
     enter, leave, corners, exits, x_row, y_row, *sizes = geometry(spatial, padding, results, rows)
-    x_lanes = of_images(count, reds, spatial, cut, -padding[0], SIZE * rows, SIZE * rows + 2, LANES)
+    x_lanes = of_images(count, reds, spatial, cut, -padding[0], SIZE * rows, SIZE * rows + 2, LANES, True)
     y_lanes = of_images(count, outs, results, cut, 0, SIZE * rows, SIZE * rows, LANES)
     blocks, groups = len(x_lanes.whole), -(-outs // ROWS)
     parts = share(blocks, groups)
