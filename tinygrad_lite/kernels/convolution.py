@@ -38,9 +38,9 @@ def by_winograd(
     """Whether Winograd's algorithm can be used, and costs less; a multiplication for a vector is the unit."""
     if algorithm == "direct" or dtype != np.float32 or groups > 1:
         return False
-    if kernel != (3, 3) or stride != (1, 1) or dilation != (1, 1):
+    if kernel != (3, 3) or stride != (1, 1):
         return False
-    return algorithm == "winograd" or winograd.cost(reds, outs, results) < prod(kernel) * reds * outs * prod(results)
+    return algorithm == "winograd" or winograd.cost(reds, outs, results, dilation) < prod(kernel) * reds * outs * prod(results)
 
 
 def places_kept(x: np.ndarray, w: np.ndarray) -> tuple[bool, ...] | None:
@@ -65,7 +65,7 @@ def convolve(
     outs, reds, taps = len(w) // groups, w.shape[1], prod(kernel)
     more = NO_BIAS[w.dtype] if bias is None else contiguous(bias)
     if by_winograd(x.dtype, kernel, stride, dilation, groups, reds, outs, size):
-        plan = winograd.convolution_plan(count, spatial, reds, outs, padding, size, reds * taps, taps, False)
+        plan = winograd.convolution_plan(count, spatial, reds, outs, padding, dilation, size, reds * taps, taps, False)
         winograd.run_convolution(plan, flat(x), flat(w), more, flat(y))
     else:
         plan = direct.convolution_plan(
@@ -87,8 +87,8 @@ def convolve_input(
     reds, outs, taps = len(w) // groups, w.shape[1], prod(kernel)
     none = NO_BIAS[w.dtype]
     if by_winograd(y.dtype, kernel, stride, dilation, groups, reds, outs, size):
-        turned = tuple(2 - p for p in padding)
-        plan = winograd.convolution_plan(count, places, reds, outs, turned, size, taps, outs * taps, True)
+        turned = tuple(2 * d - p for d, p in zip(dilation, padding))
+        plan = winograd.convolution_plan(count, places, reds, outs, turned, dilation, size, taps, outs * taps, True)
         winograd.run_convolution(plan, flat(y), flat(w), none, flat(x))
     else:
         plan = direct.convolution_plan(
@@ -109,7 +109,7 @@ def convolve_weight(
         return twins.convolve_weight(y, x, stride, padding, dilation, groups, size)
     count, spatial, places = len(x), x.shape[2:], y.shape[2:]
     if by_winograd(x.dtype, size, stride, dilation, groups, reds, outs, places):
-        plan = winograd.correlation_plan(count, spatial, reds, outs, padding, places)
+        plan = winograd.correlation_plan(count, spatial, reds, outs, padding, dilation, places)
         return winograd.run_correlation(plan, flat(x), flat(y), prod(shape)).reshape(shape)
     arguments = (count, spatial, reds, outs, places, (stride, padding, dilation, groups), size, x.itemsize)
     if outs < direct.FEW:

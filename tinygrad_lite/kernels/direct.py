@@ -196,7 +196,7 @@ def rows_of_tile(outs: int) -> int:
 
 
 CHUNKS = {ROWS: VECTORS, FEW: VECTORS * 2, ALONE: ROWS}  # places of a tile, by its rows
-CACHE = 3 << 18  # bytes of packed input and results: they stay in the second-level cache
+CACHE = 1 << 19  # bytes of packed input and results: they stay in the second-level cache
 MOVE = 12  # what it costs to transpose a vector, in multiplications
 
 

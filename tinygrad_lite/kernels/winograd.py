@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.kernels.compiled import compiled, workspace
-from tinygrad_lite.kernels.lanes import Plan, Sizes, give, of_channels, of_images, share, table, take
+from tinygrad_lite.kernels.lanes import Plan, Sizes, flat, give, of_channels, of_images, share, table, take
 from tinygrad_lite.kernels.threads import spread
 from tinygrad_lite.kernels.vectors import BYTES, ROWS, VECTORS, gather, scatter, tile, transform
 
@@ -84,7 +84,7 @@ def convolve(x, y, u, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave
 
     x, y, u and bias are flat. start, stop: which items, each a block and a part of its outputs.
     """
-    channels, outs, parts, most, x_plane, y_plane, x_row, y_row, x_size, y_size, v_step, m_step = numbers
+    channels, outs, parts, most, x_plane, y_plane, x_row, y_row, column, x_size, y_size, v_step, m_step = numbers
     tiles, groups, before = len(corners), -(-outs // ROWS), -1
     width = -(-tiles // VECTORS) * PAIR
     panel, u_step = channels * ROWS, len(u) // POINTS
@@ -101,7 +101,7 @@ def convolve(x, y, u, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave
                 take(space, ZERO, enter, x, c * x_plane, x_lanes, block, LANES)
                 for t in range(tiles):
                     to = left + ((t // VECTORS * channels + c) * VECTORS + t % VECTORS) * LANES
-                    transform_input(space, to, 6 * v_step, v_step, space, corners[t], x_row, LANES)
+                    transform_input(space, to, 6 * v_step, v_step, space, corners[t], x_row, column)
         before = block
         last = groups * (part + 1) // parts * ROWS
         for o in range(groups * part // parts * ROWS, last, most):
@@ -111,7 +111,7 @@ def convolve(x, y, u, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave
                          space, left + f * v_step, channels * PAIR, width, rows, pairs, offset, channels, True)  # fmt: skip
             for m in range(min(rows, outs - o)):
                 for t in range(tiles):
-                    transform_output(space, results + exits[t], y_row, LANES, space, right + m * width + t * LANES, 6 * m_step, m_step)
+                    transform_output(space, results + exits[t], y_row, column, space, right + m * width + t * LANES, 6 * m_step, m_step)
                 more = bias[o + m] if len(bias) else zero
                 give(y, (o + m) * y_plane, y_lanes, block, LANES, space, results, leave, more)
 
@@ -133,8 +133,9 @@ def correlate(
 
     start, stop: which items, each a part of the outputs and, running faster, a unit: a few images and a band.
     """
-    channels, outs, parts, units, bands, count, many, x_plane, g_plane, x_row, g_row, x_size, g_size, steps = numbers
-    x_step, g_step, sum_step = steps
+    channels, outs, parts, units, bands, count, many, x_plane, g_plane, steps, apart = numbers
+    x_row, g_row, column, x_size, g_size = steps
+    x_step, g_step, sum_step = apart
     tiles, columns, blocks = len(corners), -(-channels // LANES), -(-outs // LANES)
     width = -(-channels // PAIR) * PAIR
     other = x_size
@@ -152,12 +153,12 @@ def correlate(
                 take(space, ZERO, enter, x, (image + n) * channels * x_plane, x_lanes, band * columns + k, LANES)
                 for t in range(tiles):
                     to = left + (k // VECTORS * many * tiles + n * tiles + t) * PAIR + k % VECTORS * LANES
-                    transform_input(space, to, 6 * x_step, x_step, space, corners[t], x_row, LANES)
+                    transform_input(space, to, 6 * x_step, x_step, space, corners[t], x_row, column)
             for k in range(first, last):
                 take(space, other, leave, g, (image + n) * outs * g_plane, g_lanes, band * blocks + k, LANES)
                 for t in range(tiles):
                     to = right + (k * many * tiles + n * tiles + t) * LANES
-                    transform_gradient(space, to, 6 * g_step, g_step, space, other + exits[t], g_row, LANES)
+                    transform_gradient(space, to, 6 * g_step, g_step, space, other + exits[t], g_row, column)
         fresh = unit == 0 or item == start
         panel = many * tiles * LANES
         for f in range(POINTS):
@@ -177,25 +178,33 @@ def odd(size: int) -> int:
     return (-(-size // LANES) | 1) * LANES
 
 
-def squares(rows: int, columns: int, row: int) -> np.ndarray:
-    """Where the tiles start, in a buffer with rows of `row` numbers."""
-    return np.array([(SIZE * i * row + SIZE * j * LANES) for i in range(rows) for j in range(columns)])
+def starts(tiles: int, dilation: int) -> np.ndarray:
+    """Where the tiles start along an axis: as many as `dilation` are interleaved."""
+    return np.array([SIZE * dilation * k + phase for k in range(tiles) for phase in range(dilation)])
 
 
-def geometry(spatial: Sizes, padding: Sizes, results: Sizes, rows: int) -> tuple[Any, ...]:
-    """For a band of `rows` rows of tiles: the tables of input and results, the starts of tiles, and their rows."""
-    across = -(-results[1] // SIZE)
-    span, square = (SIZE * rows + 2, SIZE * across + 2), (SIZE * rows, SIZE * across)
+def geometry(spatial: Sizes, padding: Sizes, dilation: Sizes, results: Sizes, rows: int) -> tuple[Any, ...]:
+    """For a band of `rows` rows of tiles: tables of input and results, the starts of tiles in both, steps within."""
+    square = (SIZE * dilation[0] * rows, -(-results[1] // (SIZE * dilation[1])) * SIZE * dilation[1])
+    span = tuple(n + 2 * d for n, d in zip(square, dilation))
     enter = table([np.arange(span[0]), np.arange(spatial[1]) + padding[1]], span, LANES)
     leave = table([np.arange(square[0]), np.arange(results[1])], square, LANES)
-    x_row, y_row = span[1] * LANES, square[1] * LANES
+    places = [starts(n // (SIZE * d), d) for n, d in zip(square, dilation)]
+    corners, exits = flat(places, span) * LANES, flat(places, square) * LANES
+    steps = dilation[0] * span[1] * LANES, dilation[0] * square[1] * LANES, dilation[1] * LANES
     sizes = (prod(span) + 1) * LANES, (prod(square) + 1) * LANES
-    return enter, leave, squares(rows, across, x_row), squares(rows, across, y_row), x_row, y_row, *sizes
+    return enter, leave, corners, exits, (*steps, *sizes)
 
 
-def bands(count: int, channels: int, outs: int, results: Sizes) -> int:
+def tiles_of(results: Sizes, dilation: Sizes) -> tuple[int, int]:
+    """How many rows of tiles there are, and tiles in a row, those interleaved with others included."""
+    down, across = (-(-n // (SIZE * d)) for n, d in zip(results, dilation))
+    return down, across * prod(dilation)
+
+
+def bands(count: int, channels: int, outs: int, results: Sizes, dilation: Sizes) -> int:
     """How many rows of tiles a band has: the least work, tiles in lanes that are empty included, within the cache."""
-    down, across = -(-results[0] // SIZE), -(-results[1] // SIZE)
+    down, across = tiles_of(results, dilation)
 
     def work(rows: int) -> float:
         blocks = -(-count * -(-down // rows) // LANES)
@@ -210,23 +219,23 @@ def bands(count: int, channels: int, outs: int, results: Sizes) -> int:
 TRANSFORM = 600  # what it costs to transform a tile, in multiplications
 
 
-def cost(reds: int, outs: int, results: Sizes) -> float:
+def cost(reds: int, outs: int, results: Sizes, dilation: Sizes) -> float:
     """What a convolution takes, in multiplications: those of the points, and the transforms."""
-    tiles = prod(-(-n // SIZE) for n in results)
-    return tiles * (POINTS * reds * outs + TRANSFORM * (reds + outs))
+    return prod(tiles_of(results, dilation)) * (POINTS * reds * outs + TRANSFORM * (reds + outs))
 
 
 @lru_cache(maxsize=1024)
 def convolution_plan(
-    count: int, spatial: Sizes, reds: int, outs: int, padding: Sizes, results: Sizes, out_step: int, red_step: int,
-    turned: bool,
+    count: int, spatial: Sizes, reds: int, outs: int, padding: Sizes, dilation: Sizes, results: Sizes, out_step: int,
+    red_step: int, turned: bool,
 ) -> Plan:  # fmt: skip
     """out_step, red_step: how far apart in the weight an output's and a summed channel's kernels are."""
-    rows = bands(count, reds, outs, results)
-    cut = -(-results[0] // (SIZE * rows))
-    enter, leave, corners, exits, x_row, y_row, *sizes = geometry(spatial, padding, results, rows)
-    x_lanes = of_images(count, reds, spatial, cut, -padding[0], SIZE * rows, SIZE * rows + 2, LANES, True)
-    y_lanes = of_images(count, outs, results, cut, 0, SIZE * rows, SIZE * rows, LANES)
+    rows = bands(count, reds, outs, results, dilation)
+    height = SIZE * dilation[0] * rows
+    cut = -(-results[0] // height)
+    enter, leave, corners, exits, steps = geometry(spatial, padding, dilation, results, rows)
+    x_lanes = of_images(count, reds, spatial, cut, -padding[0], height, height + 2 * dilation[0], LANES, True)
+    y_lanes = of_images(count, outs, results, cut, 0, height, height, LANES)
     blocks, groups = len(x_lanes.whole), -(-outs // ROWS)
     parts = share(blocks, groups)
     width = -(-len(corners) // VECTORS) * PAIR
@@ -236,11 +245,11 @@ def convolution_plan(
     real = (channel < reds) & (np.arange(groups)[:, None] * ROWS + output < outs)
     starts = np.where(channel < reds, channel * red_step + output * out_step, 0)
     where = np.concatenate([WHERE[:TAPS][::-1], WHERE[TAPS:]]) if turned else WHERE
-    numbers = (reds, outs, parts, most, prod(spatial), prod(results), x_row, y_row, *sizes, v_step, m_step)
+    numbers = (reds, outs, parts, most, prod(spatial), prod(results), *steps, v_step, m_step)
     return Plan(
         items=blocks * parts,
-        operations=2.0 * cost(reds, outs, results) * count,
-        space=sum(sizes) + POINTS * (v_step + m_step),
+        operations=2.0 * cost(reds, outs, results, dilation) * count,
+        space=sum(steps[3:]) + POINTS * (v_step + m_step),
         arguments=(numbers, x_lanes, y_lanes, enter, leave, corners, exits, np.arange(reds) * PAIR, PAIRS),
         weights=(ROWS * out_step, starts, np.where(real, TAPS, 0), where),
         size=POINTS * odd(groups * len(starts)),
@@ -263,24 +272,27 @@ def run_convolution(plan: Plan, x: np.ndarray, w: np.ndarray, bias: np.ndarray, 
 
 
 @lru_cache(maxsize=1024)
-def correlation_plan(count: int, spatial: Sizes, channels: int, outs: int, padding: Sizes, results: Sizes) -> Plan:
-    down, across = -(-results[0] // SIZE), -(-results[1] // SIZE)
+def correlation_plan(
+    count: int, spatial: Sizes, channels: int, outs: int, padding: Sizes, dilation: Sizes, results: Sizes
+) -> Plan:
+    down, across = tiles_of(results, dilation)
     rows = -(-down // -(-down // max(1, TILES // across)))
     cut = -(-down // rows)
     many = min(count, max(1, TILES // (rows * across)))
-    enter, leave, corners, exits, x_row, g_row, *sizes = geometry(spatial, padding, results, rows)
-    x_lanes = of_channels(channels, spatial, cut, -padding[0], SIZE * rows, SIZE * rows + 2, LANES)
-    g_lanes = of_channels(outs, results, cut, 0, SIZE * rows, SIZE * rows, LANES)
+    height = SIZE * dilation[0] * rows
+    enter, leave, corners, exits, steps = geometry(spatial, padding, dilation, results, rows)
+    x_lanes = of_channels(channels, spatial, cut, -padding[0], height, height + 2 * dilation[0], LANES)
+    g_lanes = of_channels(outs, results, cut, 0, height, height, LANES)
     w_lanes = of_channels(channels, (TAPS,), 1, 0, 0, TAPS, LANES)
     units, blocks = -(-count // many) * cut, -(-outs // LANES)
     parts = share(units, blocks)
     tiles, width = many * len(corners), -(-channels // PAIR) * PAIR
-    steps = (odd(tiles * width), odd(blocks * tiles * LANES), odd(blocks * LANES * width))
-    numbers = (channels, outs, parts, units, cut, count, many, prod(spatial), prod(results), x_row, g_row, *sizes, steps)
+    apart = (odd(tiles * width), odd(blocks * tiles * LANES), odd(blocks * LANES * width))
+    numbers = (channels, outs, parts, units, cut, count, many, prod(spatial), prod(results), steps, apart)
     return Plan(
         items=units * parts,
-        operations=2.0 * cost(channels, outs, results) * count,
-        space=sum(sizes) + POINTS * sum(steps),
+        operations=2.0 * cost(channels, outs, results, dilation) * count,
+        space=sum(steps[3:]) + POINTS * sum(apart),
         arguments=(
             numbers, x_lanes, g_lanes, w_lanes, enter, leave, WHERE, corners, exits, np.arange(tiles) * PAIR, PAIRS,
         ),
