@@ -26,7 +26,7 @@ import numpy as np
 from tinygrad_lite.kernels.compiled import compiled, workspace
 from tinygrad_lite.kernels.lanes import Plan, Sizes, flat, give, of_channels, of_images, share, table, take
 from tinygrad_lite.kernels.threads import spread
-from tinygrad_lite.kernels.vectors import BYTES, DOTS, ROWS, VECTORS, copy, cross, dots, tile
+from tinygrad_lite.kernels.vectors import BYTES, DOTS, ROWS, VECTORS, copy, dots, tile
 
 DEPTH = 288  # pairs r at a time: the weights of a tile stay in the first-level cache
 FEW, ALONE = ROWS // 2, 1  # rows of the narrower tiles
@@ -36,51 +36,33 @@ ZERO = np.int64(0)
 
 
 @compiled
-def pack_weight(w, groups, outs, reds, out_step, red_step, taps, sets, rows, packed):
-    """The weights in the order in which tiles read them: group, set of taps, tile, channel summed over, tap, channel.
-
-    w is flat: w[group, ...] with the channel of the result at `out_step` and the one summed over at `red_step`.
-    """
-    i, size = 0, len(w) // groups
-    for group in range(groups):
-        for s in range(len(sets)):
-            for t in range(0, outs, rows):
-                for red in range(reds):
-                    for k in range(sets[s, 0], sets[s, 1]):
-                        for o in range(t, t + rows):
-                            packed[i] = w[group * size + o * out_step + red * red_step + taps[k]] if o < outs else 0
-                            i += 1
-
-
-@compiled
-def sums(rows, out, o, step, fresh, w, i, b, places, first, last, offset, begin, end, width):
-    """out[o + m, q] (+)= sum over r of w[r, m] * b[places[q] + offset[r]] for a tile's rows m and first <= q < last."""
+def sums(rows, out, o, step, fresh, w, i, lines, n, steps, b, places, first, last, offset, begin, end, width):
+    """out[o + m, q] (+)= sum of w[lines[n + m] + steps[r]] * b[places[q] + offset[r]] for a tile's rows m, and all q."""
     if rows == ROWS:
         for q in range(first, last, VECTORS):
-            tile_many(out, o + q * width, step, fresh, w, i, ROWS, b, ZERO, places, q, offset, begin, end)
+            tile_many(out, o + q * width, step, fresh, w, i, lines, n, steps, b, ZERO, places, q, offset, begin, end)
     elif rows == FEW:
         for q in range(first, last, VECTORS * 2):
-            tile_few(out, o + q * width, step, fresh, w, i, FEW, b, ZERO, places, q, offset, begin, end)
+            tile_few(out, o + q * width, step, fresh, w, i, lines, n, steps, b, ZERO, places, q, offset, begin, end)
     else:
         for q in range(first, last, ROWS):
-            tile_alone(out, o + q * width, step, fresh, w, i, ALONE, b, ZERO, places, q, offset, begin, end)
+            tile_alone(out, o + q * width, step, fresh, w, i, lines, n, steps, b, ZERO, places, q, offset, begin, end)
 
 
 @compiled
-def convolve(x, y, w, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave, places, offset, sets, space):
+def convolve(x, y, w, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave, lines, steps, places, offset, sets, space):
     """Gather each block of images, sum for each set of taps, and scatter the results.
 
-    x, y, w (packed) and bias are flat. start, stop: which items, each a block and a part of its channels.
+    x, y, w and bias are flat. start, stop: which items, each a block and a part of its channels.
     sets (n, 4): from where to where in `places`, and from where to where in `offset`, a set goes.
     """
     width, groups, reds, outs, rows, parts, x_plane, y_plane, size, step = numbers
-    tiles, before = -(-outs // rows), -1
+    tiles, before, weights = -(-outs // rows), -1, len(w) // groups
     results, zero = reds * size, w.dtype.type(0)
     space[: results + tiles * rows * step] = zero
     for item in range(start, stop):
         block, part = item // parts, item % parts
         first, last = tiles * part // parts, tiles * (part + 1) // parts
-        i = 0
         for group in range(groups):
             if block != before or groups > 1:
                 for c in range(reds):
@@ -90,11 +72,8 @@ def convolve(x, y, w, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave
                 for begin in range(r, r_end, DEPTH):
                     end = min(r_end, begin + DEPTH)
                     for t in range(first, last):
-                        weights = i + ((r_end - r) * t - r) * rows
-                        o = results + t * rows * step
-                        sums(rows, space, o, step, np.int64(begin == r), w, weights, space, places, q, q_end, offset,
-                             begin, end, width)  # fmt: skip
-                i += tiles * rows * (r_end - r)
+                        sums(rows, space, results + t * rows * step, step, np.int64(begin == r), w, group * weights, lines,
+                             t * rows, steps, space, places, q, q_end, offset, begin, end, width)  # fmt: skip
             for o in range(first * rows, min(last * rows, outs)):
                 k = group * outs + o
                 more = bias[k] if len(bias) else zero
@@ -103,7 +82,7 @@ def convolve(x, y, w, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave
 
 
 @compiled
-def correlate(x, g, total, start, stop, numbers, lines, steps, panel, rows, firsts, g_lanes, leave, space):
+def correlate(x, g, total, start, stop, numbers, lines, steps, both, panel, rows, firsts, g_lanes, leave, space):
     """total[group, r, o] += sum over images and places of x[lines[r] + steps[q]] * g[o, q]
 
     start, stop: which items, each a few images and a band. rows (n, 3): which row of a slab, where it lies in x, and
@@ -136,8 +115,8 @@ def correlate(x, g, total, start, stop, numbers, lines, steps, panel, rows, firs
             for o in range(0, pad, VECTORS * width):
                 for r in range(0, pairs, ROWS):
                     at = (group * pairs + r) * pad + o
-                    cross(total, at, pad, space, lines, r, steps, space, left + o // (VECTORS * width) * each, panel,
-                          images * places)  # fmt: skip
+                    tile_many(total, at, pad, ZERO, space, ZERO, lines, r, steps, space, left + o // (VECTORS * width) * each,
+                              both, ZERO, panel, ZERO, images * places)  # fmt: skip
 
 
 @compiled
@@ -238,10 +217,10 @@ def convolution_plan(
 
     places: list[np.ndarray] = []
     offset: list[np.ndarray] = []
-    taps: list[np.ndarray] = []
-    sets, tap_sets = [], []
+    weights: list[np.ndarray] = []
+    sets = []
     leave = np.zeros(height * prod(results[1:]), np.int64)
-    q = r = t = 0
+    q = r = 0
     for phases in product(*(a.phases for a in axes)):
         at, starts = flat([f.results for f in phases], (height, *results[1:])), flat([f.starts for f in phases], spans)
         which, moves = flat([f.taps for f in phases], kernel), flat([f.moves for f in phases], spans)
@@ -252,11 +231,10 @@ def convolution_plan(
         leave[at] = (q + np.arange(len(at))) * lanes
         pairs = (np.arange(reds)[:, None] * size + moves * lanes).ravel()
         sets.append((q, q + len(more), r, r + len(pairs)))
-        tap_sets.append((t, t + len(which)))
-        q, r, t = q + len(more), r + len(pairs), t + len(which)
+        q, r = q + len(more), r + len(pairs)
         places.append(more * lanes)
         offset.append(pairs)
-        taps.append(which)
+        weights.append((np.arange(reds)[:, None] * steps[1] + which).ravel())
 
     step = (q + 1) * lanes
     first, apart = axes[0].first, height * stride[0] if kind is forward else height // stride[0]
@@ -271,21 +249,18 @@ def convolution_plan(
         operations=2.0 * groups * outs * len(x_lanes.starts) * sum((b - a) * (d - c) for a, b, c, d in sets),
         space=reds * size + tiles * rows * step,
         arguments=(
-            numbers, x_lanes, y_lanes, table(inside, spans, lanes), leave, np.concatenate(places),
+            numbers, x_lanes, y_lanes, table(inside, spans, lanes), leave,
+            np.minimum(np.arange(tiles * rows), outs - 1) * steps[0], np.concatenate(weights), np.concatenate(places),
             np.concatenate(offset), np.array(sets),
         ),
-        weights=(groups, outs, reds, *steps, np.concatenate(taps), np.array(tap_sets), rows),
-        size=groups * tiles * rows * r,
     )  # fmt: skip
 
 
 def run_convolution(plan: Plan, x: np.ndarray, w: np.ndarray, bias: np.ndarray, y: np.ndarray) -> None:
-    """Pack the weights, then convolve x into y; all arrays flat."""
-    packed = np.empty(plan.size, w.dtype)
-    pack_weight(w, *plan.weights, packed)
+    """Convolve x into y; all arrays flat."""
 
     def task(start: int, stop: int) -> None:
-        convolve(x, y, packed, bias, start, stop, *plan.arguments, workspace(plan.space, w.dtype))
+        convolve(x, y, w, bias, start, stop, *plan.arguments, workspace(plan.space, w.dtype))
 
     spread(task, plan.items, plan.operations)
 
@@ -337,7 +312,7 @@ def correlation_plan(
         operations=2.0 * groups * outs * pairs * count * prod(results),
         space=reds * many * size + lanes + pad // pair * (many * places + 1) * pair,
         arguments=(
-            numbers, lines, steps, np.arange(many * places) * pair, rows, np.arange(cut) * height * stride[0] - padding[0],
+            numbers, lines, steps, np.arange(VECTORS) * lanes, np.arange(many * places) * pair, rows, np.arange(cut) * height * stride[0] - padding[0],
             g_lanes, leave,
         ),
         size=(groups, len(lines), pad),

@@ -8,6 +8,7 @@ loop runs (Goto and van de Geijn 2008, "Anatomy of high-performance matrix multi
 from __future__ import annotations
 
 import os
+from itertools import product
 from typing import Any
 
 import numba.extending
@@ -134,7 +135,7 @@ class Emit:
         node.operands = (node, rule)  # the first operand of a loop's node is itself
         return node
 
-    def product(self, matrix: tuple, vectors: list) -> list:
+    def times(self, matrix: tuple, vectors: list) -> list:
         """matrix @ vectors. The sums over even and over odd columns are shared by rows that differ in their sign."""
         sums: dict[tuple, Any] = {}
 
@@ -163,82 +164,46 @@ class Emit:
         return [row(weights) for weights in matrix]
 
 
-def accumulate(
-    emit: Emit, rows: int, vectors: int, out: Any, fresh: Any, b: Any, places: list, first: Any, last: Any, offset: Any,
-    weight: Any,
-) -> None:  # fmt: skip
-    """out(m) + lanes of v (+)= sum over first <= r < last of weight(r)[m] * b[places[v] + offset[r] + lane]"""
-    pointer, starts = out
-    where = [emit.at(start, v * emit.lanes) for start in starts for v in range(vectors)]
-
-    def body(r: Any, sums: list) -> list:
-        x = emit.number(offset, r)
-        xs = [emit.load(b, emit.builder.add(x, place)) for place in places]
-        products = [(w, x) for w in map(emit.same, weight(r)) for x in xs]
-        return [emit.fma(x, w, s) for (w, x), s in zip(products, sums)]
-
-    new = emit.builder.icmp_signed("!=", fresh, INT(0))
-    start = [emit.builder.select(new, emit.zero, emit.load(pointer, index)) for index in where]
-    for value, index in zip(emit.loop(first, last, 1, start, body), where):
-        emit.store(value, pointer, index)
-
-
 def tile(rows: int, vectors: int) -> Any:
     """The innermost loop of all products: an intrinsic that keeps rows * vectors sums in registers."""
 
     @intrinsic
     def run(
-        typing: Any, out: Any, o: Any, step: Any, fresh: Any, a: Any, i: Any, apart: Any, b: Any, j: Any, places: Any,
-        q: Any, offset: Any, first: Any, last: Any,
+        typing: Any, out: Any, o: Any, step: Any, fresh: Any, a: Any, i: Any, lines: Any, n: Any, steps: Any, b: Any,
+        j: Any, places: Any, q: Any, offset: Any, first: Any, last: Any,
     ) -> Any:  # fmt: skip
-        """out[o + m * step + v] (+)= sum over first <= r < last of a[i + r * apart + m] * b[j + places[q + v] + offset[r]]
+        """out[o + m * step + v] (+)= sum of a[i + lines[n + m] + steps[r]] * b[j + places[q + v] + offset[r]]
 
-        for m below `rows` and v below `vectors`, which counts vectors. fresh: the sums start from zero.
+        over first <= r < last, for m below `rows` and v below `vectors`, which counts vectors; b and out have numbers
+        for every lane, a has one for all. fresh: the sums start from zero.
         """
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             emit = Emit(context, builder, out.dtype)
-            c, w, x, table, add = (emit.data(signature.args[k], args[k]) for k in (0, 4, 7, 9, 11))
-
-            def weight(r: Any) -> list:
-                k = builder.add(args[5], builder.mul(r, args[6]))
-                return [emit.number(w, emit.at(k, m)) for m in range(rows)]
-
+            arrays = (0, 4, 6, 8, 9, 11, 13)
+            sums, left, row, down, right, column, along = (emit.data(signature.args[k], args[k]) for k in arrays)
+            lefts = [
+                builder.gep(left, [builder.add(args[5], emit.number(row, emit.at(args[7], m)))]) for m in range(rows)
+            ]
+            rights = [builder.add(args[10], emit.number(column, emit.at(args[12], v))) for v in range(vectors)]
             starts = [builder.add(args[1], builder.mul(args[2], INT(m))) for m in range(rows)]
-            begin = [builder.add(args[8], emit.number(table, emit.at(args[10], v))) for v in range(vectors)]
-            accumulate(emit, rows, vectors, (c, starts), args[3], x, begin, args[12], args[13], add, weight)
+            where = [emit.at(start, v * emit.lanes) for start in starts for v in range(vectors)]
+
+            def body(r: Any, totals: list) -> list:
+                at, add = emit.number(down, r), emit.number(along, r)
+                xs = [emit.load(right, builder.add(place, add)) for place in rights]
+                weights = [emit.same(emit.number(pointer, at)) for pointer in lefts]
+                return [emit.fma(x, w, s) for (w, x), s in zip(product(weights, xs), totals)]
+
+            new = builder.icmp_signed("!=", args[3], INT(0))
+            start = [builder.select(new, emit.zero, emit.load(sums, index)) for index in where]
+            for value, index in zip(emit.loop(args[14], args[15], 1, start, body), where):
+                emit.store(value, sums, index)
             return context.get_dummy_value()
 
-        return types.void(out, o, step, fresh, a, i, apart, b, j, places, q, offset, first, last), generate
+        return types.void(out, o, step, fresh, a, i, lines, n, steps, b, j, places, q, offset, first, last), generate
 
     return run
-
-
-@intrinsic
-def cross(
-    typing: Any, out: Any, o: Any, step: Any, a: Any, lines: Any, n: Any, steps: Any, b: Any, j: Any, offset: Any,
-    last: Any,
-) -> Any:  # fmt: skip
-    """out[o + m * step + v] += sum over r < last of a[lines[n + m] + steps[r]] * b[j + v + offset[r]]
-
-    for m below ROWS and v below VECTORS: a tile whose numbers of a may lie anywhere.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        emit = Emit(context, builder, out.dtype)
-        c, w, table, moves, x, add = (emit.data(signature.args[k], args[k]) for k in (0, 3, 4, 6, 7, 9))
-        rows = [builder.gep(w, [emit.number(table, emit.at(args[5], m))]) for m in range(ROWS)]
-
-        def weight(r: Any) -> list:
-            k = emit.number(moves, r)
-            return [emit.number(row, k) for row in rows]
-
-        starts = [builder.add(args[1], builder.mul(args[2], INT(m))) for m in range(ROWS)]
-        begin = [emit.at(args[8], v * emit.lanes) for v in range(VECTORS)]
-        accumulate(emit, ROWS, VECTORS, (c, starts), INT(0), x, begin, INT(0), args[10], add, weight)
-        return context.get_dummy_value()
-
-    return types.void(out, o, step, a, lines, n, steps, b, j, offset, last), generate
 
 
 @intrinsic
@@ -364,9 +329,9 @@ def transform(matrix: tuple[tuple[float, ...], ...]) -> Any:
             columns = []
             for m in range(size):
                 column = [emit.load(here, index(args[5], k, args[6], m, args[7])) for k in range(size)]
-                columns.append(emit.product(matrix, column))
+                columns.append(emit.times(matrix, column))
             for k in range(many):
-                for m, value in enumerate(emit.product(matrix, [column[k] for column in columns])):
+                for m, value in enumerate(emit.times(matrix, [column[k] for column in columns])):
                     emit.store(value, there, index(args[1], k, args[2], m, args[3]))
             return context.get_dummy_value()
 

@@ -49,23 +49,23 @@ TILES = 64  # that a product of the gradient of the weight sums over at a time
 CACHE = 1 << 19  # numbers of transformed tiles that should not be exceeded
 ZERO = np.int64(0)
 WHERE = np.minimum(np.arange(LANES), TAPS) * LANES  # of the taps of a kernel, and after them what is not one
-PAIRS = np.arange(VECTORS) * LANES
 
 
 @compiled
-def multiply(out, o, step, a, i, a_tile, a_step, b, j, b_step, width, rows, pairs, offset, depth, fresh):
+def multiply(out, o, step, a, i, a_tile, a_step, b, j, b_step, width, rows, grid, depth, fresh):
     """out[o + m, q] (+)= sum over r < depth of a[r, m] * b[r, q] for m < rows, q < width.
 
     a lies in panels of a_step rows, b in panels of PAIR columns, `a_tile` and `b_step` apart.
     """
+    lines, steps, pairs, offset = grid
     for first in range(0, depth, DEPTH):
         last = min(depth, first + DEPTH)
         new = np.int64(fresh and first == 0)
         for m in range(0, rows, ROWS):
             left = i + m // a_step * a_tile + m % a_step
             for q in range(0, width, PAIR):
-                product_tile(out, o + m * step + q, step, new, a, left, a_step, b, j + q // PAIR * b_step, pairs, ZERO,
-                             offset, first, last)  # fmt: skip
+                product_tile(out, o + m * step + q, step, new, a, left, lines, ZERO, steps, b, j + q // PAIR * b_step, pairs,
+                             ZERO, offset, first, last)  # fmt: skip
 
 
 @compiled
@@ -79,7 +79,7 @@ def transform_weights(w, u, start, stop, shift, starts, high, where, space):
 
 
 @compiled
-def convolve(x, y, u, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave, corners, exits, offset, pairs, space):
+def convolve(x, y, u, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave, corners, exits, grid, space):
     """For each block of images: transform the tiles of each channel, multiply, transform back, and add the bias.
 
     x, y, u and bias are flat. start, stop: which items, each a block and a part of its outputs.
@@ -108,7 +108,7 @@ def convolve(x, y, u, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave
             rows = min(most, last - o)
             for f in range(POINTS):
                 multiply(space, right + f * m_step, width, u, f * u_step + o // ROWS * panel, panel, ROWS,
-                         space, left + f * v_step, channels * PAIR, width, rows, pairs, offset, channels, True)  # fmt: skip
+                         space, left + f * v_step, channels * PAIR, width, rows, grid, channels, True)  # fmt: skip
             for m in range(min(rows, outs - o)):
                 for t in range(tiles):
                     transform_output(space, results + exits[t], y_row, column, space, right + m * width + t * LANES, 6 * m_step, m_step)
@@ -127,7 +127,7 @@ def back_transform(total, o, rows, channels, sums, step, width, w_lanes, back, s
 
 @compiled
 def correlate(
-    x, g, total, start, stop, numbers, x_lanes, g_lanes, w_lanes, enter, leave, back, corners, exits, offset, pairs, space
+    x, g, total, start, stop, numbers, x_lanes, g_lanes, w_lanes, enter, leave, back, corners, exits, grid, space
 ):
     """total[o, c, tap] = the sum over images and tiles, as far as the items go.
 
@@ -163,8 +163,8 @@ def correlate(
         panel = many * tiles * LANES
         for f in range(POINTS):
             multiply(space, sums + f * sum_step + first * LANES * width, width, space, right + f * g_step + first * panel,
-                     panel, LANES, space, left + f * x_step, many * tiles * PAIR, width, (last - first) * LANES, pairs,
-                     offset, images * tiles, fresh)  # fmt: skip
+                     panel, LANES, space, left + f * x_step, many * tiles * PAIR, width, (last - first) * LANES, grid,
+                     images * tiles, fresh)  # fmt: skip
         if unit == units - 1 or item == stop - 1:
             rows = min(last * LANES, outs) - first * LANES
             back_transform(total, first * LANES, rows, channels, sums, sum_step, width, w_lanes, back, space, right)
@@ -194,6 +194,12 @@ def geometry(spatial: Sizes, padding: Sizes, dilation: Sizes, results: Sizes, ro
     steps = dilation[0] * span[1] * LANES, dilation[0] * square[1] * LANES, dilation[1] * LANES
     sizes = (prod(span) + 1) * LANES, (prod(square) + 1) * LANES
     return enter, leave, corners, exits, (*steps, *sizes)
+
+
+def grid(depth: int, a_step: int) -> tuple[np.ndarray, ...]:
+    """What a tile of a product meets: rows and steps in panels of a_step rows, columns and steps in those of PAIR."""
+    steps = np.arange(depth)
+    return np.arange(ROWS), steps * a_step, np.arange(VECTORS) * LANES, steps * PAIR
 
 
 def tiles_of(results: Sizes, dilation: Sizes) -> tuple[int, int]:
@@ -250,7 +256,7 @@ def convolution_plan(
         items=blocks * parts,
         operations=2.0 * cost(reds, outs, results, dilation) * count,
         space=sum(steps[3:]) + POINTS * (v_step + m_step),
-        arguments=(numbers, x_lanes, y_lanes, enter, leave, corners, exits, np.arange(reds) * PAIR, PAIRS),
+        arguments=(numbers, x_lanes, y_lanes, enter, leave, corners, exits, grid(reds, ROWS)),
         weights=(ROWS * out_step, starts, np.where(real, TAPS, 0), where),
         size=POINTS * odd(groups * len(starts)),
     )
@@ -294,7 +300,7 @@ def correlation_plan(
         operations=2.0 * cost(channels, outs, results, dilation) * count,
         space=sum(steps[3:]) + POINTS * sum(apart),
         arguments=(
-            numbers, x_lanes, g_lanes, w_lanes, enter, leave, WHERE, corners, exits, np.arange(tiles) * PAIR, PAIRS,
+            numbers, x_lanes, g_lanes, w_lanes, enter, leave, WHERE, corners, exits, grid(tiles, LANES),
         ),
     )  # fmt: skip
 
