@@ -175,8 +175,9 @@ def rows_of_tile(outs: int) -> int:
 
 
 CHUNKS = {ROWS: VECTORS, FEW: VECTORS * 2, ALONE: ROWS}  # places of a tile, by its rows
-CACHE = 1 << 19  # bytes of packed input and results: they stay in the second-level cache
-MOVE = 12  # what it costs to transpose a vector, in multiplications
+CACHE = 1 << 20  # bytes of packed input and results: they stay in the second-level cache
+READ = 6  # what it costs to read a weight, in multiplications
+MOVE = 40  # what it costs to transpose a vector, in multiplications
 
 
 @lru_cache(maxsize=1024)
@@ -207,7 +208,8 @@ def convolution_plan(
         blocks = -(-count * -(-results[0] // height) // lanes)
         places = -(-height * prod(results[1:]) // chunk) * chunk
         moved = reds * whole(outer(height).span * prod(spatial[1:])) + outs * whole(height * prod(results[1:]))
-        return blocks * (tiles * rows * reds * prod(kernel) * places / (1 if unit == 1 else prod(stride)) + MOVE * moved)
+        sums = tiles * rows * reds * prod(kernel) / (1 if kind is forward else prod(stride))
+        return blocks * (sums * (places + READ) + MOVE * moved)
 
     heights = range(unit, results[0] + unit, unit)
     height = min([h for h in heights if packed(h) * itemsize <= CACHE] or heights[:1], key=work)
