@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -21,7 +22,10 @@ MATHS = {"contract", "reassoc", "nsz"}
 """What the compiler may change: fuse a product and a sum, reorder sums, and the sign of a zero; NaN and Inf stay."""
 
 SOURCES = sorted(Path(__file__).parent.glob("*.py"))
-STAMP = tuple((p.name, p.stat().st_mtime, p.stat().st_size) for p in SOURCES)
+NARROW = os.environ.get("TINYGRAD_LITE_NARROW", "") not in ("", "0")
+"""Whether vectors of 32 bytes are asked for where there are longer ones, to test what other processors run."""
+
+STAMP = (NARROW, *((p.name, p.stat().st_mtime, p.stat().st_size) for p in SOURCES))
 made: list[Any] = []
 """Every compiled function, in the order of their definition."""
 

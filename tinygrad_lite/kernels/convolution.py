@@ -40,7 +40,9 @@ def by_winograd(
         return False
     if kernel != (3, 3) or stride != (1, 1):
         return False
-    return algorithm == "winograd" or winograd.cost(reds, outs, results, dilation) < prod(kernel) * reds * outs * prod(results)
+    return algorithm == "winograd" or winograd.cost(reds, outs, results, dilation) < prod(kernel) * reds * outs * prod(
+        results
+    )
 
 
 def places_kept(x: np.ndarray, w: np.ndarray) -> tuple[bool, ...] | None:
@@ -65,7 +67,9 @@ def convolve(
     outs, reds, taps = len(w) // groups, w.shape[1], prod(kernel)
     more = NO_BIAS[w.dtype] if bias is None else contiguous(bias)
     if by_winograd(x.dtype, kernel, stride, dilation, groups, reds, outs, size):
-        plan = winograd.convolution_plan(count, spatial, reds, outs, padding, dilation, size, reds * taps, taps, False)
+        plan = winograd.convolution_plan(
+            count, spatial, reds, outs, padding, dilation, size, (reds * taps, taps), False
+        )
         winograd.run_convolution(plan, flat(x), flat(w), more, flat(y))
     else:
         plan = direct.convolution_plan(
@@ -88,7 +92,7 @@ def convolve_input(
     none = NO_BIAS[w.dtype]
     if by_winograd(y.dtype, kernel, stride, dilation, groups, reds, outs, size):
         turned = tuple(2 * d - p for d, p in zip(dilation, padding))
-        plan = winograd.convolution_plan(count, places, reds, outs, turned, dilation, size, taps, outs * taps, True)
+        plan = winograd.convolution_plan(count, places, reds, outs, turned, dilation, size, (taps, outs * taps), True)
         winograd.run_convolution(plan, flat(y), flat(w), none, flat(x))
     else:
         plan = direct.convolution_plan(
@@ -110,7 +114,7 @@ def convolve_weight(
     count, spatial, places = len(x), x.shape[2:], y.shape[2:]
     if by_winograd(x.dtype, size, stride, dilation, groups, reds, outs, places):
         plan = winograd.correlation_plan(count, spatial, reds, outs, padding, dilation, places)
-        return winograd.run_correlation(plan, flat(x), flat(y), prod(shape)).reshape(shape)
+        return direct.run_correlation(plan, winograd.correlate, flat(x), flat(y)).reshape(shape)
     arguments = (count, spatial, reds, outs, places, (stride, padding, dilation, groups), size, x.itemsize)
     if outs < direct.FEW:
         total = direct.run_correlation(direct.few_plan(*arguments), direct.correlate_few, flat(x), flat(y))

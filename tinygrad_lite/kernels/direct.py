@@ -16,7 +16,7 @@ with images in their lanes are summed instead (`correlate_few`).
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -36,25 +36,25 @@ ZERO = np.int64(0)
 
 
 @compiled
-def sums(rows, out, o, step, fresh, w, i, lines, n, steps, b, places, first, last, offset, begin, end, width):
-    """out[o + m, q] (+)= sum of w[lines[n + m] + steps[r]] * b[places[q] + offset[r]] for a tile's rows m, and all q."""
+def sums(rows, out, o, step, fresh, w, i, lines, n, steps, b, places, q, q_end, offset, r, r_end, width):
+    """out[o + m, q] (+)= sum over r of w[lines[n + m] + steps[r]] * b[places[q] + offset[r]], rows m of a tile"""
     if rows == ROWS:
-        for q in range(first, last, VECTORS):
-            tile_many(out, o + q * width, step, fresh, w, i, lines, n, steps, b, ZERO, places, q, offset, begin, end)
+        for k in range(q, q_end, VECTORS):
+            tile_many(out, o + k * width, step, fresh, w, i, lines, n, steps, b, ZERO, places, k, offset, r, r_end)
     elif rows == FEW:
-        for q in range(first, last, VECTORS * 2):
-            tile_few(out, o + q * width, step, fresh, w, i, lines, n, steps, b, ZERO, places, q, offset, begin, end)
+        for k in range(q, q_end, VECTORS * 2):
+            tile_few(out, o + k * width, step, fresh, w, i, lines, n, steps, b, ZERO, places, k, offset, r, r_end)
     else:
-        for q in range(first, last, ROWS):
-            tile_alone(out, o + q * width, step, fresh, w, i, lines, n, steps, b, ZERO, places, q, offset, begin, end)
+        for k in range(q, q_end, ROWS):
+            tile_alone(out, o + k * width, step, fresh, w, i, lines, n, steps, b, ZERO, places, k, offset, r, r_end)
 
 
 @compiled
-def convolve(x, y, w, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave, lines, steps, places, offset, sets, space):
-    """Gather each block of images, sum for each set of taps, and scatter the results.
+def convolve(x, y, w, bias, start, stop, numbers, x_lanes, y_lanes, lines, steps, places, offset, sets, space):
+    """Gather each block of images, sum for each set of pairs, and scatter the results.
 
-    x, y, w and bias are flat. start, stop: which items, each a block and a part of its channels.
-    sets (n, 4): from where to where in `places`, and from where to where in `offset`, a set goes.
+    x, y, w and bias are flat. start, stop: which items, each a block and a part of its outputs.
+    lines, steps: where in w an output and a pair lie. sets (n, 4): which places, and which pairs, belong together.
     """
     width, groups, reds, outs, rows, parts, x_plane, y_plane, size, step = numbers
     tiles, before, weights = -(-outs // rows), -1, len(w) // groups
@@ -66,70 +66,70 @@ def convolve(x, y, w, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave
         for group in range(groups):
             if block != before or groups > 1:
                 for c in range(reds):
-                    take(space, c * size, enter, x, (group * reds + c) * x_plane, x_lanes, block, width)
+                    take(space, c * size, x, (group * reds + c) * x_plane, x_lanes, block, width)
             for s in range(len(sets)):
-                q, q_end, r, r_end = sets[s, 0], sets[s, 1], sets[s, 2], sets[s, 3]
-                for begin in range(r, r_end, DEPTH):
-                    end = min(r_end, begin + DEPTH)
+                q, q_end, r_first, r_last = sets[s, 0], sets[s, 1], sets[s, 2], sets[s, 3]
+                for r in range(r_first, r_last, DEPTH):
+                    fresh, r_end = np.int64(r == r_first), min(r_last, r + DEPTH)
                     for t in range(first, last):
-                        sums(rows, space, results + t * rows * step, step, np.int64(begin == r), w, group * weights, lines,
-                             t * rows, steps, space, places, q, q_end, offset, begin, end, width)  # fmt: skip
+                        o = results + t * rows * step
+                        sums(rows, space, o, step, fresh, w, group * weights, lines, t * rows, steps, space, places, q,
+                             q_end, offset, r, r_end, width)  # fmt: skip
             for o in range(first * rows, min(last * rows, outs)):
                 k = group * outs + o
                 more = bias[k] if len(bias) else zero
-                give(y, k * y_plane, y_lanes, block, width, space, results + o * step, leave, more)
+                give(y, k * y_plane, y_lanes, block, width, space, results + o * step, more)
         before = block
 
 
 @compiled
-def correlate(x, g, total, start, stop, numbers, lines, steps, both, panel, rows, firsts, g_lanes, leave, space):
-    """total[group, r, o] += sum over images and places of x[lines[r] + steps[q]] * g[o, q]
+def correlate(x, g, total, start, stop, numbers, g_lanes, lines, steps, columns, offset, rows, firsts, space):
+    """total[group, r, o] += sum over images and places q of x[lines[r] + steps[q]] * g[o, q]
 
     start, stop: which items, each a few images and a band. rows (n, 3): which row of a slab, where it lies in x, and
-    where among the packed ones. panel: where vector after vector of g lies, one for each place of each image.
+    where among those copied, `length` numbers each. firsts: the first row of a band. columns, offset: where the
+    vectors of a pair, and those of each place of each image, lie in g.
     """
-    width, groups, reds, outs, bands, count, many, x_plane, g_plane, size, columns, x_rows, row, places = numbers
-    blocks, zero = -(-outs // width), total.dtype.type(0)
-    pad = -(-outs // (VECTORS * width)) * VECTORS * width
-    pairs = len(lines)
-    left = -(-reds * many * size // width) * width  # so that no vector lies across two lines of a cache
-    each = (many * places + 1) * VECTORS * width
-    space[: left + pad // (VECTORS * width) * each] = zero
+    width, groups, reds, outs, bands, count, many, x_plane, g_plane, size, length, x_rows, row, places = numbers
+    pair, blocks, zero = VECTORS * width, -(-outs // width), total.dtype.type(0)
+    pad = -(-outs // pair) * pair
+    right = -(-reds * many * size // width) * width  # so that no vector lies across two lines of a cache
+    panel = (many * places + 1) * pair
+    space[: right + pad // pair * panel] = zero
     for item in range(start, stop):
         image, band = item // bands * many, item % bands
         images = min(many, count - image)
         for group in range(groups):
             for n in range(images):
+                one = (image + n) * groups + group
                 for c in range(reds):
-                    source = (((image + n) * groups + group) * reds + c) * x_plane + firsts[band] * row
-                    to = (c * many + n) * size
+                    here, there = (one * reds + c) * x_plane + firsts[band] * row, (c * many + n) * size
                     for k in range(len(rows)):
                         if 0 <= firsts[band] + rows[k, 0] < x_rows:
-                            copy(space, to + rows[k, 2], x, source + rows[k, 1], columns)
+                            copy(space, there + rows[k, 2], x, here + rows[k, 1], length)
                         else:
-                            space[to + rows[k, 2] : to + rows[k, 2] + columns] = zero
+                            space[there + rows[k, 2] : there + rows[k, 2] + length] = zero
                 for o in range(blocks):
-                    to = left + o // VECTORS * each + (n * places * VECTORS + o % VECTORS) * width
-                    take(space, to, leave, g, ((image + n) * groups + group) * outs * g_plane, g_lanes,
-                         band * blocks + o, width)  # fmt: skip
-            for o in range(0, pad, VECTORS * width):
-                for r in range(0, pairs, ROWS):
-                    at = (group * pairs + r) * pad + o
-                    tile_many(total, at, pad, ZERO, space, ZERO, lines, r, steps, space, left + o // (VECTORS * width) * each,
-                              both, ZERO, panel, ZERO, images * places)  # fmt: skip
+                    to = right + o // VECTORS * panel + (n * places * VECTORS + o % VECTORS) * width
+                    take(space, to, g, one * outs * g_plane, g_lanes, band * blocks + o, width)
+            for o in range(0, pad, pair):
+                for r in range(0, len(lines), ROWS):
+                    at = (group * len(lines) + r) * pad + o
+                    tile_many(total, at, pad, ZERO, space, ZERO, lines, r, steps, space, right + o // pair * panel,
+                              columns, ZERO, offset, ZERO, images * places)  # fmt: skip
 
 
 @compiled
-def correlate_few(x, g, total, start, stop, numbers, x_lanes, g_lanes, enter, leave, places, taps, space):
+def correlate_few(x, g, total, start, stop, numbers, x_lanes, g_lanes, places, taps, space):
     """total[group, o, c, tap] += sum over images and places of x[places[q] + taps[tap]] * g[q], images in the lanes."""
     width, groups, reds, outs, x_plane, g_plane, size = numbers
-    space[: 2 * size + len(leave) * width] = total.dtype.type(0)
+    space[: 2 * size] = total.dtype.type(0)
     for block in range(start, stop):
         for group in range(groups):
             for c in range(reds):
-                take(space, ZERO, enter, x, (group * reds + c) * x_plane, x_lanes, block, width)
+                take(space, ZERO, x, (group * reds + c) * x_plane, x_lanes, block, width)
                 for o in range(outs):
-                    take(space, size, leave, g, (group * outs + o) * g_plane, g_lanes, block, width)
+                    take(space, size, g, (group * outs + o) * g_plane, g_lanes, block, width)
                     at = ((group * outs + o) * reds + c) * len(taps)
                     for k in range(0, len(taps), DOTS):
                         dots(total, at + k, space, size, space, ZERO, taps, k, places, len(places))
@@ -170,90 +170,92 @@ def backward(n: int, k: int, s: int, p: int, d: int) -> Axis:
     return Axis(first, max(1, (n - 1 + p) // s - first + 1), phases)
 
 
-def rows_of_tile(outs: int) -> int:
-    return ALONE if outs == 1 else FEW if outs <= FEW else ROWS
+CACHE = 1 << 20  # bytes of packed input and results, to stay in the second-level cache
+READ = 6  # what it costs to read a weight, in multiplications of vectors
+MOVE = 40  # what it costs to bring a vector to its place
 
 
-CHUNKS = {ROWS: VECTORS, FEW: VECTORS * 2, ALONE: ROWS}  # places of a tile, by its rows
-CACHE = 1 << 20  # bytes of packed input and results: they stay in the second-level cache
-READ = 6  # what it costs to read a weight, in multiplications
-MOVE = 40  # what it costs to transpose a vector, in multiplications
+def band(
+    kind: Any, count: int, spatial: Sizes, results: Sizes, kernel: Sizes, window: tuple, planes: tuple[int, int],
+    products: float, itemsize: int,
+) -> tuple[int, list[Axis]]:  # fmt: skip
+    """The height of a band of results, and the axes it needs: the least work among those that fit into the cache.
+
+    planes: how many of the input and of the results are packed at a time. products: multiplications for a place.
+    """
+    stride, padding, dilation, _ = window
+    lanes, inner_results, inner_spatial = BYTES // itemsize, prod(results[1:]), prod(spatial[1:])
+    inner = [kind(*each) for each in zip(results[1:], kernel[1:], stride[1:], padding[1:], dilation[1:])]
+
+    def outer(height: int) -> Axis:
+        return kind(height, kernel[0], stride[0], padding[0], dilation[0])
+
+    def fits(height: int) -> bool:
+        packed = outer(height).span * prod(a.span for a in inner)
+        return (planes[0] * packed + planes[1] * height * inner_results) * BYTES <= CACHE
+
+    def work(height: int) -> float:
+        blocks = -(-count * -(-results[0] // height) // lanes)
+        taken, given = outer(height).span * inner_spatial, height * inner_results
+        moved = sum(n * -(-size // lanes) * lanes for n, size in zip(planes, (taken, given)))
+        return blocks * (products * (given + READ) + MOVE * moved)
+
+    step = 1 if kind is forward else stride[0]  # so that every band has the same phases
+    heights = range(step, results[0] + step, step)
+    height = min([h for h in heights if fits(h)] or heights[:1], key=work)
+    return height, [outer(height), *inner]
 
 
 @lru_cache(maxsize=1024)
 def convolution_plan(
     kind: Any, count: int, spatial: Sizes, reds: int, outs: int, results: Sizes, window: tuple, kernel: Sizes,
-    steps: Sizes, kept: tuple[bool, ...] | None, itemsize: int,
+    apart: Sizes, kept: tuple[bool, ...] | None, itemsize: int,
 ) -> Plan:  # fmt: skip
-    """kind: `forward` or `backward`. steps: how far apart in the weight outputs and summed channels are.
+    """kind: `forward` or `backward`. apart: how far outputs, and summed channels, are from each other in the weight.
 
-    kept: which places of the kernel there are, if not all.
+    kept: which places of the kernel are summed, if not all.
     """
-    stride, padding, dilation, groups = window
-    lanes, rows = BYTES // itemsize, rows_of_tile(outs)
-    chunk, tiles = CHUNKS[rows], -(-outs // rows)
-    inner = [kind(*each) for each in zip(results[1:], kernel[1:], stride[1:], padding[1:], dilation[1:])]
-    unit = 1 if kind is forward else stride[0]
-
-    def outer(height: int) -> Axis:
-        return kind(height, kernel[0], stride[0], padding[0], dilation[0])
-
-    def packed(height: int) -> int:
-        return (reds * outer(height).span * prod(a.span for a in inner) + outs * height * prod(results[1:])) * lanes
-
-    def whole(numbers: int) -> int:
-        return -(-numbers // lanes) * lanes
-
-    def work(height: int) -> float:
-        blocks = -(-count * -(-results[0] // height) // lanes)
-        places = -(-height * prod(results[1:]) // chunk) * chunk
-        moved = reds * whole(outer(height).span * prod(spatial[1:])) + outs * whole(height * prod(results[1:]))
-        sums = tiles * rows * reds * prod(kernel) / (1 if kind is forward else prod(stride))
-        return blocks * (sums * (places + READ) + MOVE * moved)
-
-    heights = range(unit, results[0] + unit, unit)
-    height = min([h for h in heights if packed(h) * itemsize <= CACHE] or heights[:1], key=work)
-    axes = [outer(height), *inner]
-    cut, spans = -(-results[0] // height), tuple(a.span for a in axes)
+    groups, lanes = window[3], BYTES // itemsize
+    rows = ALONE if outs == 1 else FEW if outs <= FEW else ROWS
+    chunk = {ROWS: VECTORS, FEW: VECTORS * 2, ALONE: ROWS}[rows]  # places of a tile
+    tiles = -(-outs // rows)
+    products = tiles * rows * reds * prod(kernel) / (1 if kind is forward else prod(window[0]))
+    height, axes = band(kind, count, spatial, results, kernel, window, (reds, outs), products, itemsize)
+    spans, slab = tuple(a.span for a in axes), (height, *results[1:])
     size = (prod(spans) + 1) * lanes
 
-    places: list[np.ndarray] = []
-    offset: list[np.ndarray] = []
-    weights: list[np.ndarray] = []
-    sets = []
-    leave = np.zeros(height * prod(results[1:]), np.int64)
+    places, offset, steps, sets = [], [], [], []
+    leave = np.zeros(prod(slab), np.int64)
     q = r = 0
     for phases in product(*(a.phases for a in axes)):
-        at, starts = flat([f.results for f in phases], (height, *results[1:])), flat([f.starts for f in phases], spans)
-        which, moves = flat([f.taps for f in phases], kernel), flat([f.moves for f in phases], spans)
+        at, starts = flat([f.results for f in phases], slab), flat([f.starts for f in phases], spans)
+        taps, moves = flat([f.taps for f in phases], kernel), flat([f.moves for f in phases], spans)
         if kept is not None:
-            keep = np.array(kept, bool)[which]
-            which, moves = which[keep], moves[keep]
-        more = np.pad(starts, (0, -len(starts) % chunk), mode="edge") if len(starts) else starts
+            taps, moves = taps[np.array(kept)[taps]], moves[np.array(kept)[taps]]
+        if len(starts):
+            starts = np.pad(starts, (0, -len(starts) % chunk), mode="edge")
+        sets.append((q, q + len(starts), r, r + reds * len(taps)))
         leave[at] = (q + np.arange(len(at))) * lanes
-        pairs = (np.arange(reds)[:, None] * size + moves * lanes).ravel()
-        sets.append((q, q + len(more), r, r + len(pairs)))
-        q, r = q + len(more), r + len(pairs)
-        places.append(more * lanes)
-        offset.append(pairs)
-        weights.append((np.arange(reds)[:, None] * steps[1] + which).ravel())
+        places.append(starts * lanes)
+        offset.append((np.arange(reds)[:, None] * size + moves * lanes).ravel())
+        steps.append((np.arange(reds)[:, None] * apart[1] + taps).ravel())
+        q, r = q + len(starts), r + reds * len(taps)
 
-    step = (q + 1) * lanes
-    first, apart = axes[0].first, height * stride[0] if kind is forward else height // stride[0]
-    x_lanes = of_images(count, groups * reds, spatial, cut, first, apart, axes[0].span, lanes, True)
-    y_lanes = of_images(count, groups * outs, results, cut, 0, height, height, lanes)
-    inside = [np.arange(spans[0]), *(np.arange(n) - a.first for n, a in zip(spatial[1:], inner))]
+    cut, step = -(-results[0] // height), (q + 1) * lanes
+    enter = table([np.arange(spans[0]), *(np.arange(n) - a.first for n, a in zip(spatial[1:], axes[1:]))], spans, lanes)
+    leave = np.pad(leave, (0, -len(leave) % lanes), constant_values=q * lanes)
+    move = height * window[0][0] if kind is forward else height // window[0][0]
+    x_lanes = of_images(count, groups * reds, spatial, cut, axes[0].first, move, spans[0], enter, lanes, True)
+    y_lanes = of_images(count, groups * outs, results, cut, 0, height, height, leave, lanes)
     parts = share(len(x_lanes.whole), tiles)
     numbers = (lanes, groups, reds, outs, rows, parts, prod(spatial), prod(results), size, step)
-    leave = np.pad(leave, (0, -len(leave) % lanes), constant_values=q * lanes)
+    lines = np.minimum(np.arange(tiles * rows), outs - 1) * apart[0]
     return Plan(
         items=len(x_lanes.whole) * parts,
         operations=2.0 * groups * outs * len(x_lanes.starts) * sum((b - a) * (d - c) for a, b, c, d in sets),
         space=reds * size + tiles * rows * step,
         arguments=(
-            numbers, x_lanes, y_lanes, table(inside, spans, lanes), leave,
-            np.minimum(np.arange(tiles * rows), outs - 1) * steps[0], np.concatenate(weights), np.concatenate(places),
-            np.concatenate(offset), np.array(sets),
+            numbers, x_lanes, y_lanes, lines, *map(np.concatenate, (steps, places, offset)), np.array(sets),
         ),
     )  # fmt: skip
 
@@ -274,48 +276,46 @@ PLACES = 256  # of g, at least, that are summed at a time, if there are so many
 def correlation_plan(
     count: int, spatial: Sizes, reds: int, outs: int, results: Sizes, window: tuple, kernel: Sizes, itemsize: int
 ) -> Plan:
-    """The gradient of the weight, with the outputs in the lanes."""
+    """For `correlate`."""
     stride, padding, dilation, groups = window
-    if len(spatial) == 1:
+    if len(spatial) == 1:  # rows are copied, so there must be an axis of them
         spatial, results, kernel = (1, *spatial), (1, *results), (1, *kernel)
         stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
     lanes = BYTES // itemsize
     pair = VECTORS * lanes
     height = min(results[0], max(1, PLACES // prod(results[1:])))
-    cut = -(-results[0] // height)
-    axes = [forward(*each) for each in zip((height, *results[1:]), kernel, stride, padding, dilation)]
-    spans = tuple(a.span for a in axes)
-    size, places = prod(spans), height * prod(results[1:])
-    many = min(count, max(1, PLACES // places)) if cut == 1 else 1
+    cut, slab = -(-results[0] // height), (height, *results[1:])
+    axes = [forward(*each) for each in zip(slab, kernel, stride, padding, dilation)]
+    spans, places = tuple(a.span for a in axes), prod(slab)
+    size, many = prod(spans), min(count, max(1, PLACES // places)) if cut == 1 else 1
     starts, moves = (flat([getattr(a.phases[0], name) for a in axes], spans) for name in ("starts", "moves"))
     lines = (np.arange(reds)[:, None] * many * size + moves).ravel()
-    pairs = len(lines)
-    lines = np.pad(lines, (0, -pairs % ROWS))
     steps = (np.arange(many)[:, None] * size + starts).ravel()
 
-    inner, length = [np.arange(n) + p for n, p in zip(spatial[1:-1], padding[1:-1])], spatial[-1]
-    columns = max(0, min(length, spans[-1] - padding[-1]))
-    row = flat([np.arange(spans[0]), *inner], spans[:-1])
-    keep = table([np.arange(spans[0]), *inner], spans[:-1], 1) < prod(spans[:-1])
-    band = np.repeat(np.arange(spans[0]), prod(spatial[1:-1]))
-    rows = np.stack([band, np.arange(len(row)) * length, row * spans[-1] + padding[-1]], 1)[keep]
+    inside = [np.arange(spans[0]), *(np.arange(n) + p for n, p in zip(spatial[1:-1], padding[1:-1]))]
+    keep = table(inside, spans[:-1], 1) < prod(spans[:-1])
+    of_slab = np.repeat(np.arange(spans[0]), prod(spatial[1:-1]))
+    to = flat(inside, spans[:-1]) * spans[-1] + padding[-1]
+    rows = np.stack([of_slab, np.arange(len(to)) * spatial[-1], to], 1)[keep]
+    length = max(0, min(spatial[-1], spans[-1] - padding[-1]))
     if spans == spatial and not any(padding):  # all in one
-        rows, columns = rows[:1], size
+        rows, length = rows[:1], size
 
-    g_lanes = of_channels(outs, results, cut, 0, height, height, lanes)
-    leave = table([np.arange(height), *map(np.arange, results[1:])], (height, *results[1:]), lanes) * VECTORS
+    where = table([*map(np.arange, slab)], slab, lanes) * VECTORS
+    g_lanes = of_channels(outs, results, cut, 0, height, height, where, lanes)
     pad = -(-outs // pair) * pair
     numbers = (
-        lanes, groups, reds, outs, cut, count, many, prod(spatial), prod(results), size, columns, spatial[0],
+        lanes, groups, reds, outs, cut, count, many, prod(spatial), prod(results), size, length, spatial[0],
         prod(spatial[1:]), places,
     )  # fmt: skip
+    lines = np.pad(lines, (0, -len(lines) % ROWS))
     return Plan(
         items=-(-count // many) * cut,
-        operations=2.0 * groups * outs * pairs * count * prod(results),
+        operations=2.0 * groups * outs * len(lines) * count * prod(results),
         space=reds * many * size + lanes + pad // pair * (many * places + 1) * pair,
         arguments=(
-            numbers, lines, steps, np.arange(VECTORS) * lanes, np.arange(many * places) * pair, rows, np.arange(cut) * height * stride[0] - padding[0],
-            g_lanes, leave,
+            numbers, g_lanes, lines, steps, np.arange(VECTORS) * lanes, np.arange(many * places) * pair, rows,
+            np.arange(cut) * height * stride[0] - padding[0],
         ),
         size=(groups, len(lines), pad),
     )  # fmt: skip
@@ -325,43 +325,30 @@ def correlation_plan(
 def few_plan(
     count: int, spatial: Sizes, reds: int, outs: int, results: Sizes, window: tuple, kernel: Sizes, itemsize: int
 ) -> Plan:
-    """The gradient of the weight, with images in the lanes."""
-    stride, padding, dilation, groups = window
-    lanes = BYTES // itemsize
-    inner = [forward(*each) for each in zip(results[1:], kernel[1:], stride[1:], padding[1:], dilation[1:])]
-
-    def outer(height: int) -> Axis:
-        return forward(height, kernel[0], stride[0], padding[0], dilation[0])
-
-    def work(height: int) -> float:
-        blocks = -(-count * -(-results[0] // height) // lanes)
-        moved = outer(height).span * prod(spatial[1:]) + outs * height * prod(results[1:])
-        return blocks * (outs * prod(kernel) * height * prod(results[1:]) + MOVE * moved)
-
-    fit = [h for h in range(1, results[0] + 1) if 2 * outer(h).span * prod(a.span for a in inner) * BYTES <= CACHE]
-    height = min(fit or [1], key=work)
-    axes = [outer(height), *inner]
-    cut, spans = -(-results[0] // height), tuple(a.span for a in axes)
-    x_lanes = of_images(count, groups * reds, spatial, cut, axes[0].first, height * stride[0], spans[0], lanes, True)
-    g_lanes = of_images(count, groups * outs, results, cut, 0, height, height, lanes)
-    inside = [np.arange(spans[0]), *(np.arange(n) - a.first for n, a in zip(spatial[1:], inner))]
-    leave = table([np.arange(height), *map(np.arange, results[1:])], (height, *results[1:]), lanes)
-    starts, moves = (flat([getattr(a.phases[0], name) for a in axes], spans) * lanes for name in ("starts", "moves"))
-    size = (max(prod(spans), height * prod(results[1:])) + 1) * lanes
-    numbers = (lanes, groups, reds, outs, prod(spatial), prod(results), size)
+    """For `correlate_few`."""
+    groups, lanes = window[3], BYTES // itemsize
+    products = outs * prod(kernel)
+    height, axes = band(forward, count, spatial, results, kernel, window, (1, outs), products, itemsize)
+    cut, spans, slab = -(-results[0] // height), tuple(a.span for a in axes), (height, *results[1:])
+    enter = table([np.arange(spans[0]), *(np.arange(n) - a.first for n, a in zip(spatial[1:], axes[1:]))], spans, lanes)
+    where = table([*map(np.arange, slab)], slab, lanes)
+    move = height * window[0][0]
+    x_lanes = of_images(count, groups * reds, spatial, cut, axes[0].first, move, spans[0], enter, lanes, True)
+    g_lanes = of_images(count, groups * outs, results, cut, 0, height, height, where, lanes)
+    places, moves = (flat([getattr(a.phases[0], name) for a in axes], spans) * lanes for name in ("starts", "moves"))
+    taps = np.pad(moves, (0, -len(moves) % DOTS))
+    size = (max(prod(spans), prod(slab)) + 1) * lanes
     return Plan(
         items=len(x_lanes.whole),
-        operations=2.0 * groups * reds * outs * prod(kernel) * count * prod(results),
+        operations=2.0 * groups * reds * products * count * prod(results),
         space=2 * size,
-        arguments=(
-            numbers, x_lanes, g_lanes, table(inside, spans, lanes), leave, starts, np.pad(moves, (0, -len(moves) % DOTS)),
-        ),
-        size=(groups * outs * reds, -(-len(moves) // DOTS) * DOTS),
-    )  # fmt: skip
+        arguments=((lanes, groups, reds, outs, prod(spatial), prod(results), size), x_lanes, g_lanes, places, taps),
+        size=(groups * outs * reds, len(taps)),
+    )
 
 
 def run_correlation(plan: Plan, loop: Any, x: np.ndarray, g: np.ndarray) -> np.ndarray:
-    """The sums of all items, in order, whichever thread has them; loop: `correlate` or `correlate_few`."""
+    """The sums of all items; loop: `correlate`, `correlate_few` or that of Winograd's algorithm. x and g are flat."""
     found: dict[int, np.ndarray] = {}
 
     def task(start: int, stop: int) -> None:
@@ -370,4 +357,4 @@ def run_correlation(plan: Plan, loop: Any, x: np.ndarray, g: np.ndarray) -> np.n
         found[start] = total
 
     spread(task, plan.items, plan.operations)
-    return sum(found[start] for start in sorted(found))
+    return reduce(np.add, (found[start] for start in sorted(found)))  # in order, to be the same every time

@@ -29,20 +29,23 @@ class Plan(NamedTuple):
     operations: float
     space: int  # of the workspace of a thread
     arguments: tuple[Any, ...]  # between the arrays and the workspace
-    weights: tuple[Any, ...] = ()  # with which weights are packed
+    weights: Any = None  # how they are packed
     size: Any = 0  # of the packed weights, or the shape of their gradient
 
 
 class Lanes(NamedTuple):
-    """For each lane of each block: where its slab starts, and from which position to which it is inside the array."""
+    """How slabs are gathered into vectors, or scattered from them."""
 
-    starts: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    whole: np.ndarray  # (blocks, 2): from where to where all lanes of a block are inside
+    starts: np.ndarray  # where the slab of each lane of each block starts in the first channel
+    low: np.ndarray  # from which of its numbers
+    high: np.ndarray  # up to which it lies inside of the array
+    whole: np.ndarray  # (blocks, 2): from which to which number all lanes of a block do
+    where: np.ndarray  # which vector of a buffer each number becomes
 
 
-def slabs(starts: np.ndarray, first: np.ndarray, rows: int, spatial: Sizes, lanes: int, room: int = 0) -> Lanes:
+def slabs(
+    starts: np.ndarray, first: np.ndarray, rows: int, spatial: Sizes, where: np.ndarray, lanes: int, room: int = 0
+) -> Lanes:
     """Slabs of `rows` rows from row `first` (which may lie outside) of the arrays that begin at `starts`.
 
     Of what is only read, and lies before `room`, a whole vector may be taken where a slab ends within.
@@ -50,26 +53,32 @@ def slabs(starts: np.ndarray, first: np.ndarray, rows: int, spatial: Sizes, lane
     inner = prod(spatial[1:])
     low = np.clip(-first, 0, rows) * inner
     high = np.maximum(low, np.clip(spatial[0] - first, 0, rows) * inner)
-    round_up = -(-rows * inner // lanes) * lanes
-    high[(high == rows * inner) & (starts + first * inner + round_up <= room)] = round_up
-    starts, low, high = (np.pad(a, (0, -len(a) % lanes)) for a in (starts + first * inner, low, high))
+    starts = starts + first * inner
+    high[(high == rows * inner) & (starts + len(where) <= room)] = len(where)
+    starts, low, high = (np.pad(a, (0, -len(a) % lanes)) for a in (starts, low, high))
     whole = np.stack([low.reshape(-1, lanes).max(1), high.reshape(-1, lanes).min(1)], 1)
-    return Lanes(starts, low, high, whole)
+    return Lanes(starts, low, high, whole, where)
 
 
-def of_images(count: int, channels: int, spatial: Sizes, bands: int, first: int, apart: int, rows: int, lanes: int, read: bool = False) -> Lanes:
+def of_images(
+    count: int, channels: int, spatial: Sizes, bands: int, first: int, apart: int, rows: int, where: np.ndarray,
+    lanes: int, read: bool = False,
+) -> Lanes:  # fmt: skip
     """Each lane a band of an image: slabs of `rows` rows, `apart` rows apart, the first one from row `first`."""
     image, band = np.divmod(np.arange(count * bands), bands)
     size = prod(spatial)
-    room = (count - 1) * channels * size + size if read else 0  # for the last channel, the loops add its start
-    return slabs(image * (channels * size), first + band * apart, rows, spatial, lanes, room)
+    room = (count - 1) * channels * size + size if read else 0  # in the first channel; in the last, it's the end
+    return slabs(image * (channels * size), first + band * apart, rows, spatial, where, lanes, room)
 
 
-def of_channels(channels: int, spatial: Sizes, bands: int, first: int, apart: int, rows: int, lanes: int) -> Lanes:
+def of_channels(
+    channels: int, spatial: Sizes, bands: int, first: int, apart: int, rows: int, where: np.ndarray, lanes: int
+) -> Lanes:
     """Each lane a channel of the same image; the blocks of the second band follow those of the first."""
-    starts = np.arange(channels) * prod(spatial)
-    each = [slabs(starts, np.full(channels, first + b * apart), rows, spatial, lanes) for b in range(bands)]
-    return Lanes(*map(np.concatenate, zip(*each)))
+    begin = np.arange(channels) * prod(spatial)
+    each = [slabs(begin, np.full(channels, first + b * apart), rows, spatial, where, lanes) for b in range(bands)]
+    starts, low, high, whole = map(np.concatenate, zip(*(a[:4] for a in each)))
+    return Lanes(starts, low, high, whole, where)
 
 
 def share(blocks: int, most: int) -> int:
@@ -86,9 +95,9 @@ def flat(places: list[np.ndarray], size: Sizes) -> np.ndarray:
 
 
 def table(inside: list[np.ndarray], size: Sizes, lanes: int) -> np.ndarray:
-    """Which vector of a buffer of this size each number of a slab becomes, or the one after its end where it is cut off.
+    """Which vector of a buffer of this size each number of a slab becomes; the one after its end, if it is cut off.
 
-    inside: for each axis, where its numbers go.
+    inside: for each axis, where in the buffer its numbers go.
     """
     keep = np.ones(1, bool)
     for along, n in zip(inside, size):
@@ -98,18 +107,18 @@ def table(inside: list[np.ndarray], size: Sizes, lanes: int) -> np.ndarray:
 
 
 @compiled
-def take(space, at, enter, x, start, lanes, block, width):
-    """Gather one channel of a block of slabs, which starts at `start` in x."""
-    starts, low, high, whole = lanes
-    for p in range(0, len(enter), width):
+def take(space, at, x, start, lanes, block, width):
+    """Gather one channel, which starts at `start` in x, of a block of slabs into the buffer at `at`."""
+    starts, low, high, whole, where = lanes
+    for p in range(0, len(where), width):
         inside = np.int64(whole[block, 0] <= p and p + width <= whole[block, 1])
-        gather(space, at, enter, x, start, starts, low, high, block * width, p, inside)
+        gather(space, at, where, x, start, starts, low, high, block * width, p, inside)
 
 
 @compiled
-def give(y, start, lanes, block, width, space, at, leave, bias):
-    """Scatter one channel of a block of results, and add a bias."""
-    starts, low, high, whole = lanes
-    for p in range(0, len(leave), width):
+def give(y, start, lanes, block, width, space, at, more):
+    """Scatter one channel of a block of slabs from the buffer, and add `more`."""
+    starts, low, high, whole, where = lanes
+    for p in range(0, len(where), width):
         inside = np.int64(whole[block, 0] <= p and p + width <= whole[block, 1])
-        scatter(y, start, starts, low, high, block * width, space, at, leave, p, inside, bias)
+        scatter(y, start, starts, low, high, block * width, space, at, where, p, inside, more)

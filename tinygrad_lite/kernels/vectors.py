@@ -7,7 +7,6 @@ loop runs (Goto and van de Geijn 2008, "Anatomy of high-performance matrix multi
 
 from __future__ import annotations
 
-import os
 from itertools import product
 from typing import Any
 
@@ -17,7 +16,9 @@ from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils
 
-WIDE = bool(get_host_cpu_features().get("avx512f")) and not os.environ.get("TINYGRAD_LITE_NARROW")
+from tinygrad_lite.kernels.compiled import NARROW
+
+WIDE = bool(get_host_cpu_features().get("avx512f")) and not NARROW
 BYTES = 64 if WIDE else 32  # 32 registers of 64 bytes; else 16 of 32
 ROWS, VECTORS = (8, 2) if WIDE else (4, 2)  # of a tile of sums
 DOTS = 8  # inner products at a time
@@ -100,9 +101,7 @@ class Emit:
         while step < n:
             upper = [k if not k & step else n + k - step for k in range(n)]
             lower = [k + step if not k & step else n + k for k in range(n)]
-            rows = [
-                self.shuffle(rows[k & ~step], rows[k | step], lower if k & step else upper) for k in range(n)
-            ]
+            rows = [self.shuffle(rows[k & ~step], rows[k | step], lower if k & step else upper) for k in range(n)]
             step *= 2
         return rows
 
@@ -305,7 +304,9 @@ def scatter(
                     emit.store(row, there, place)
             with otherwise:
                 for row, place, lane in zip(rows, places, lanes):
-                    emit.store_some(row, there, place, emit.mask(args[9], emit.number(least, lane), emit.number(most, lane)))
+                    emit.store_some(
+                        row, there, place, emit.mask(args[9], emit.number(least, lane), emit.number(most, lane))
+                    )
         return context.get_dummy_value()
 
     return types.void(to, t, starts, low, high, lane, source, s, where, p, whole, to.dtype), generate
@@ -315,7 +316,9 @@ def transform(matrix: tuple[tuple[float, ...], ...]) -> Any:
     """An intrinsic that computes matrix @ square @ matrix.T, in every lane."""
 
     @intrinsic
-    def apply(typing: Any, to: Any, t: Any, down: Any, across: Any, source: Any, s: Any, below: Any, beside: Any) -> Any:
+    def apply(
+        typing: Any, to: Any, t: Any, down: Any, across: Any, source: Any, s: Any, below: Any, beside: Any
+    ) -> Any:
         """to[t + i * down + j * across] = sum of matrix[i, k] * source[s + k * below + l * beside] * matrix[j, l]"""
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.kernels.compiled import compiled, workspace
-from tinygrad_lite.kernels.lanes import Plan, Sizes, flat, give, of_channels, of_images, share, table, take
+from tinygrad_lite.kernels.lanes import Plan, Sizes, flat, give, of_channels, of_images, share, slabs, table, take
 from tinygrad_lite.kernels.threads import spread
-from tinygrad_lite.kernels.vectors import BYTES, ROWS, VECTORS, gather, scatter, tile, transform
+from tinygrad_lite.kernels.vectors import BYTES, ROWS, VECTORS, tile, transform
 
 INPUT = ((4, 0, -5, 0, 1, 0), (0, -4, -4, 1, 1, 0), (0, 4, -4, -1, 1, 0), (0, -2, -1, 2, 1, 0), (0, 2, -1, -2, 1, 0),
          (0, 4, 0, -5, 0, 1))  # fmt: skip
@@ -42,13 +42,9 @@ transform_gradient, transform_back = transform(tuple(zip(*OUTPUT))), transform(t
 product_tile = tile(ROWS, VECTORS)
 
 POINTS, TAPS, SIZE = 36, 9, 4  # of a tile, of a kernel; a tile has SIZE x SIZE results
-LANES = BYTES // 4  # of float32
+ZERO, ONE, LANES = np.int64(0), np.int64(1), np.int64(BYTES // 4)  # plain ones would be compiled as kinds of their own
 PAIR = VECTORS * LANES  # columns of a matrix that lie together
-DEPTH = 256  # rows of a product at a time
-TILES = 64  # that a product of the gradient of the weight sums over at a time
-CACHE = 1 << 19  # numbers of transformed tiles that should not be exceeded
-ZERO = np.int64(0)
-WHERE = np.minimum(np.arange(LANES), TAPS) * LANES  # of the taps of a kernel, and after them what is not one
+DEPTH = 256  # rows of a product at a time: what a tile meets stays in the first-level cache
 
 
 @compiled
@@ -57,78 +53,74 @@ def multiply(out, o, step, a, i, a_tile, a_step, b, j, b_step, width, rows, grid
 
     a lies in panels of a_step rows, b in panels of PAIR columns, `a_tile` and `b_step` apart.
     """
-    lines, steps, pairs, offset = grid
-    for first in range(0, depth, DEPTH):
-        last = min(depth, first + DEPTH)
-        new = np.int64(fresh and first == 0)
+    lines, steps, columns, offset = grid
+    for r in range(0, depth, DEPTH):
+        last, new = min(depth, r + DEPTH), np.int64(fresh and r == 0)
         for m in range(0, rows, ROWS):
             left = i + m // a_step * a_tile + m % a_step
             for q in range(0, width, PAIR):
-                product_tile(out, o + m * step + q, step, new, a, left, lines, ZERO, steps, b, j + q // PAIR * b_step, pairs,
-                             ZERO, offset, first, last)  # fmt: skip
+                to, right = o + m * step + q, j + q // PAIR * b_step
+                product_tile(out, to, step, new, a, left, lines, ZERO, steps, b, right, columns, ZERO, offset, r, last)
 
 
 @compiled
-def transform_weights(w, u, start, stop, shift, starts, high, where, space):
-    """u[point, tile of outputs, channel, output] = G w G.T, from tile `start` up to `stop`, `shift` apart in w."""
-    step, panel, low = len(u) // POINTS, len(starts), starts * 0
-    for t in range(start, stop):
-        for e in range(0, panel, LANES):
-            gather(space, ZERO, where, w, t * shift, starts, low, high[t], e, ZERO, ZERO)
-            transform_kernel(u, t * panel + e, 6 * step, step, space, ZERO, 3 * LANES, LANES)
+def transform_weights(w, u, start, stop, lanes, space):
+    """u[point, tile of outputs, channel, output] = G w G.T, kernels in the lanes."""
+    step = len(u) // POINTS
+    for block in range(start, stop):
+        take(space, ZERO, w, ZERO, lanes, block, LANES)
+        transform_kernel(u, block * LANES, 6 * step, step, space, ZERO, 3 * LANES, LANES)
 
 
 @compiled
-def convolve(x, y, u, bias, start, stop, numbers, x_lanes, y_lanes, enter, leave, corners, exits, grid, space):
+def convolve(x, y, u, bias, start, stop, numbers, x_lanes, y_lanes, corners, exits, grid, space):
     """For each block of images: transform the tiles of each channel, multiply, transform back, and add the bias.
 
     x, y, u and bias are flat. start, stop: which items, each a block and a part of its outputs.
+    corners, exits: where the tiles start in a packed channel, and among the results.
     """
-    channels, outs, parts, most, x_plane, y_plane, x_row, y_row, column, x_size, y_size, v_step, m_step = numbers
-    tiles, groups, before = len(corners), -(-outs // ROWS), -1
-    width = -(-tiles // VECTORS) * PAIR
-    panel, u_step = channels * ROWS, len(u) // POINTS
-    panel = -(-panel // LANES) * LANES
+    channels, outs, parts, most, panel, x_plane, y_plane, steps, v_step, m_step = numbers
+    x_row, y_row, column, x_size, y_size = steps
+    tiles, groups, before, u_step = len(corners), -(-outs // ROWS), -1, len(u) // POINTS
+    width, zero = -(-tiles // VECTORS) * PAIR, u.dtype.type(0)
     results = x_size
     left = results + y_size
     right = left + POINTS * v_step
-    zero = u.dtype.type(0)
     space[:left] = zero
     for item in range(start, stop):
         block, part = item // parts, item % parts
         if block != before:
             for c in range(channels):
-                take(space, ZERO, enter, x, c * x_plane, x_lanes, block, LANES)
+                take(space, ZERO, x, c * x_plane, x_lanes, block, LANES)
                 for t in range(tiles):
-                    to = left + ((t // VECTORS * channels + c) * VECTORS + t % VECTORS) * LANES
+                    to = left + (t // VECTORS * channels + c) * PAIR + t % VECTORS * LANES
                     transform_input(space, to, 6 * v_step, v_step, space, corners[t], x_row, column)
         before = block
         last = groups * (part + 1) // parts * ROWS
         for o in range(groups * part // parts * ROWS, last, most):
             rows = min(most, last - o)
             for f in range(POINTS):
-                multiply(space, right + f * m_step, width, u, f * u_step + o // ROWS * panel, panel, ROWS,
-                         space, left + f * v_step, channels * PAIR, width, rows, grid, channels, True)  # fmt: skip
+                multiply(space, right + f * m_step, width, u, f * u_step + o // ROWS * panel, panel, ONE * ROWS,
+                         space, left + f * v_step, channels * PAIR, width, rows, grid, channels, ONE)  # fmt: skip
             for m in range(min(rows, outs - o)):
                 for t in range(tiles):
-                    transform_output(space, results + exits[t], y_row, column, space, right + m * width + t * LANES, 6 * m_step, m_step)
+                    at, to = right + m * width + t * LANES, results + exits[t]
+                    transform_output(space, to, y_row, column, space, at, 6 * m_step, m_step)
                 more = bias[o + m] if len(bias) else zero
-                give(y, (o + m) * y_plane, y_lanes, block, LANES, space, results, leave, more)
+                give(y, (o + m) * y_plane, y_lanes, block, LANES, space, results, more)
 
 
 @compiled
-def back_transform(total, o, rows, channels, sums, step, width, w_lanes, back, space, at):
-    """total[o + m, c, tap] += G.T sums[point, o + m, c] G for m below `rows`"""
-    for m in range(o, o + rows):
+def transform_sums(total, first, last, channels, sums, step, width, lanes, space, at):
+    """total[o, c, tap] = G.T sums[point, o, c] G for first <= o < last"""
+    for o in range(first, last):
         for c in range(0, channels, LANES):
-            transform_back(space, at, 3 * LANES, LANES, space, sums + m * width + c, 6 * step, step)
-            give(total, m * channels * TAPS, w_lanes, c // LANES, LANES, space, at, back, total.dtype.type(0))
+            transform_back(space, at, 3 * LANES, LANES, space, sums + o * width + c, 6 * step, step)
+            give(total, o * channels * TAPS, lanes, c // LANES, LANES, space, at, total.dtype.type(0))
 
 
 @compiled
-def correlate(
-    x, g, total, start, stop, numbers, x_lanes, g_lanes, w_lanes, enter, leave, back, corners, exits, grid, space
-):
+def correlate(x, g, total, start, stop, numbers, x_lanes, g_lanes, w_lanes, corners, exits, grid, space):
     """total[o, c, tap] = the sum over images and tiles, as far as the items go.
 
     start, stop: which items, each a part of the outputs and, running faster, a unit: a few images and a band.
@@ -137,9 +129,8 @@ def correlate(
     x_row, g_row, column, x_size, g_size = steps
     x_step, g_step, sum_step = apart
     tiles, columns, blocks = len(corners), -(-channels // LANES), -(-outs // LANES)
-    width = -(-channels // PAIR) * PAIR
-    other = x_size
-    left = other + g_size
+    width, panel = -(-channels // PAIR) * PAIR, many * tiles * LANES
+    left = x_size + g_size
     right = left + POINTS * x_step
     sums = right + POINTS * g_step
     space[:right] = total.dtype.type(0)
@@ -150,24 +141,22 @@ def correlate(
         first, last = blocks * part // parts, blocks * (part + 1) // parts
         for n in range(images):
             for k in range(columns):
-                take(space, ZERO, enter, x, (image + n) * channels * x_plane, x_lanes, band * columns + k, LANES)
+                take(space, ZERO, x, (image + n) * channels * x_plane, x_lanes, band * columns + k, LANES)
                 for t in range(tiles):
                     to = left + (k // VECTORS * many * tiles + n * tiles + t) * PAIR + k % VECTORS * LANES
                     transform_input(space, to, 6 * x_step, x_step, space, corners[t], x_row, column)
             for k in range(first, last):
-                take(space, other, leave, g, (image + n) * outs * g_plane, g_lanes, band * blocks + k, LANES)
+                take(space, x_size, g, (image + n) * outs * g_plane, g_lanes, band * blocks + k, LANES)
                 for t in range(tiles):
-                    to = right + (k * many * tiles + n * tiles + t) * LANES
-                    transform_gradient(space, to, 6 * g_step, g_step, space, other + exits[t], g_row, column)
-        fresh = unit == 0 or item == start
-        panel = many * tiles * LANES
+                    to = right + k * panel + (n * tiles + t) * LANES
+                    transform_gradient(space, to, 6 * g_step, g_step, space, x_size + exits[t], g_row, column)
+        fresh, o = np.int64(unit == 0 or item == start), first * LANES
         for f in range(POINTS):
-            multiply(space, sums + f * sum_step + first * LANES * width, width, space, right + f * g_step + first * panel,
-                     panel, LANES, space, left + f * x_step, many * tiles * PAIR, width, (last - first) * LANES, grid,
-                     images * tiles, fresh)  # fmt: skip
+            multiply(space, sums + f * sum_step + o * width, width, space, right + f * g_step + first * panel, panel,
+                     LANES, space, left + f * x_step, panel * VECTORS, width, last * LANES - o, grid, images * tiles,
+                     fresh)  # fmt: skip
         if unit == units - 1 or item == stop - 1:
-            rows = min(last * LANES, outs) - first * LANES
-            back_transform(total, first * LANES, rows, channels, sums, sum_step, width, w_lanes, back, space, right)
+            transform_sums(total, o, min(last * LANES, outs), channels, sums, sum_step, width, w_lanes, space, right)
 
 
 # ------------------------------------------------------------------------------------------------ plans
@@ -208,21 +197,22 @@ def tiles_of(results: Sizes, dilation: Sizes) -> tuple[int, int]:
     return down, across * prod(dilation)
 
 
+CACHE = 1 << 19  # numbers of transformed input that a band should not exceed
+TRANSFORM = 600  # what it costs to transform a tile there or back, in multiplications of vectors
+
+
 def bands(count: int, channels: int, outs: int, results: Sizes, dilation: Sizes) -> int:
-    """How many rows of tiles a band has: the least work, tiles in lanes that are empty included, within the cache."""
+    """How many rows of tiles a band has: the least work, empty lanes included, within the cache."""
     down, across = tiles_of(results, dilation)
 
     def work(rows: int) -> float:
         blocks = -(-count * -(-down // rows) // LANES)
         columns = -(-rows * across // VECTORS) * VECTORS
-        halo = 1 + 1 / (2 * rows)  # how many rows are read for a row
-        return blocks * (POINTS * channels * outs * columns + TRANSFORM * rows * across * (channels * halo + outs))
+        taken = channels * (1 + 1 / (2 * rows))  # two rows more than the SIZE rows of each row of tiles
+        return blocks * (POINTS * channels * outs * columns + TRANSFORM * rows * across * (taken + outs))
 
     fit = [rows for rows in range(1, down + 1) if POINTS * channels * rows * across * LANES <= CACHE]
     return min(fit or [1], key=work)
-
-
-TRANSFORM = 600  # what it costs to transform a tile, in multiplications
 
 
 def cost(reds: int, outs: int, results: Sizes, dilation: Sizes) -> float:
@@ -232,64 +222,68 @@ def cost(reds: int, outs: int, results: Sizes, dilation: Sizes) -> float:
 
 @lru_cache(maxsize=1024)
 def convolution_plan(
-    count: int, spatial: Sizes, reds: int, outs: int, padding: Sizes, dilation: Sizes, results: Sizes, out_step: int,
-    red_step: int, turned: bool,
+    count: int, spatial: Sizes, reds: int, outs: int, padding: Sizes, dilation: Sizes, results: Sizes, apart: Sizes,
+    turned: bool,
 ) -> Plan:  # fmt: skip
-    """out_step, red_step: how far apart in the weight an output's and a summed channel's kernels are."""
+    """apart: how far outputs, and summed channels, are from each other in the weight. turned: by 180 degrees."""
     rows = bands(count, reds, outs, results, dilation)
     height = SIZE * dilation[0] * rows
-    cut = -(-results[0] // height)
+    cut, groups = -(-results[0] // height), -(-outs // ROWS)
     enter, leave, corners, exits, steps = geometry(spatial, padding, dilation, results, rows)
-    x_lanes = of_images(count, reds, spatial, cut, -padding[0], height, height + 2 * dilation[0], LANES, True)
-    y_lanes = of_images(count, outs, results, cut, 0, height, height, LANES)
-    blocks, groups = len(x_lanes.whole), -(-outs // ROWS)
-    parts = share(blocks, groups)
-    width = -(-len(corners) // VECTORS) * PAIR
-    most = min(32, groups * ROWS)
+    x_lanes = of_images(count, reds, spatial, cut, -padding[0], height, height + 2 * dilation[0], enter, LANES, True)
+    y_lanes = of_images(count, outs, results, cut, 0, height, height, leave, LANES)
+    blocks = len(x_lanes.whole)
+    parts, most = share(blocks, groups), min(32, groups * ROWS)
+    width, panel = -(-len(corners) // VECTORS) * PAIR, -(-reds * ROWS // LANES) * LANES
     v_step, m_step = odd(reds * width), odd(most * width)
-    channel, output = np.divmod(np.arange(-(-reds * ROWS // LANES) * LANES), ROWS)
-    real = (channel < reds) & (np.arange(groups)[:, None] * ROWS + output < outs)
-    starts = np.where(channel < reds, channel * red_step + output * out_step, 0)
-    where = np.concatenate([WHERE[:TAPS][::-1], WHERE[TAPS:]]) if turned else WHERE
-    numbers = (reds, outs, parts, most, prod(spatial), prod(results), *steps, v_step, m_step)
+    numbers = (reds, outs, parts, most, panel, prod(spatial), prod(results), steps, v_step, m_step)
+
+    channel, output = np.divmod(np.arange(panel), ROWS)
+    output = np.minimum(np.arange(groups)[:, None] * ROWS + output, outs - 1)  # where there is none, any
+    starts = (np.minimum(channel, reds - 1) * apart[1] + output * apart[0]).ravel()
+    taps = np.arange(TAPS)
+    where = table([taps[::-1] if turned else taps], (TAPS,), LANES)
     return Plan(
         items=blocks * parts,
         operations=2.0 * cost(reds, outs, results, dilation) * count,
         space=sum(steps[3:]) + POINTS * (v_step + m_step),
-        arguments=(numbers, x_lanes, y_lanes, enter, leave, corners, exits, grid(reds, ROWS)),
-        weights=(ROWS * out_step, starts, np.where(real, TAPS, 0), where),
-        size=POINTS * odd(groups * len(starts)),
+        arguments=(numbers, x_lanes, y_lanes, corners, exits, grid(reds, ROWS)),
+        weights=slabs(starts, starts * 0, TAPS, (TAPS,), where, LANES, outs * reds * TAPS),
+        size=POINTS * odd(groups * panel),
     )
 
 
 def run_convolution(plan: Plan, x: np.ndarray, w: np.ndarray, bias: np.ndarray, y: np.ndarray) -> None:
     """Transform the weights, then the images; all arrays flat."""
-    shift, starts, high, where = plan.weights
     u = np.empty(plan.size, w.dtype)
 
     def transform_some(start: int, stop: int) -> None:
-        transform_weights(w, u, start, stop, shift, starts, high, where, workspace((TAPS + 1) * LANES, w.dtype))
+        transform_weights(w, u, start, stop, plan.weights, workspace((TAPS + 1) * LANES, w.dtype))
 
     def convolve_some(start: int, stop: int) -> None:
-        convolve(x, y, u, bias, start, stop, *plan.arguments, workspace(plan.space, u.dtype))
+        convolve(x, y, u, bias, start, stop, *plan.arguments, workspace(plan.space, w.dtype))
 
-    spread(transform_some, len(high), 10.0 * plan.size)
+    spread(transform_some, len(plan.weights.whole), 10.0 * plan.size)
     spread(convolve_some, plan.items, plan.operations)
+
+
+TILES = 64  # that a product of `correlate` sums over at a time, at most
 
 
 @lru_cache(maxsize=1024)
 def correlation_plan(
     count: int, spatial: Sizes, channels: int, outs: int, padding: Sizes, dilation: Sizes, results: Sizes
 ) -> Plan:
+    """For `correlate`, which direct.run_correlation runs."""
     down, across = tiles_of(results, dilation)
     rows = -(-down // -(-down // max(1, TILES // across)))
-    cut = -(-down // rows)
     many = min(count, max(1, TILES // (rows * across)))
     height = SIZE * dilation[0] * rows
+    cut = -(-results[0] // height)
     enter, leave, corners, exits, steps = geometry(spatial, padding, dilation, results, rows)
-    x_lanes = of_channels(channels, spatial, cut, -padding[0], height, height + 2 * dilation[0], LANES)
-    g_lanes = of_channels(outs, results, cut, 0, height, height, LANES)
-    w_lanes = of_channels(channels, (TAPS,), 1, 0, 0, TAPS, LANES)
+    x_lanes = of_channels(channels, spatial, cut, -padding[0], height, height + 2 * dilation[0], enter, LANES)
+    g_lanes = of_channels(outs, results, cut, 0, height, height, leave, LANES)
+    w_lanes = of_channels(channels, (TAPS,), 1, 0, 0, TAPS, table([np.arange(TAPS)], (TAPS,), LANES), LANES)
     units, blocks = -(-count // many) * cut, -(-outs // LANES)
     parts = share(units, blocks)
     tiles, width = many * len(corners), -(-channels // PAIR) * PAIR
@@ -299,20 +293,6 @@ def correlation_plan(
         items=units * parts,
         operations=2.0 * cost(channels, outs, results, dilation) * count,
         space=sum(steps[3:]) + POINTS * sum(apart),
-        arguments=(
-            numbers, x_lanes, g_lanes, w_lanes, enter, leave, WHERE, corners, exits, grid(tiles, LANES),
-        ),
-    )  # fmt: skip
-
-
-def run_correlation(plan: Plan, x: np.ndarray, g: np.ndarray, size: int) -> np.ndarray:
-    """The gradient of the weight, flat, `size` numbers; x and g flat."""
-    found: dict[int, np.ndarray] = {}
-
-    def task(start: int, stop: int) -> None:
-        total = np.zeros(size, x.dtype)
-        correlate(x, g, total, start, stop, *plan.arguments, workspace(plan.space, x.dtype))
-        found[start] = total
-
-    spread(task, plan.items, plan.operations)
-    return sum(found[start] for start in sorted(found))
+        arguments=(numbers, x_lanes, g_lanes, w_lanes, corners, exits, grid(tiles, LANES)),
+        size=(outs, channels, TAPS),
+    )
