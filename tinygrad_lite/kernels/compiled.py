@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -21,9 +22,14 @@ MATHS = {"contract", "reassoc", "nsz"}
 """What the compiler may change: fuse a product and a sum, reorder sums, and the sign of a zero; NaN and Inf stay."""
 
 SOURCES = sorted(Path(__file__).parent.glob("*.py"))
-STAMP = tuple((p.name, p.stat().st_mtime, p.stat().st_size) for p in SOURCES)
+NARROW = os.environ.get("TINYGRAD_LITE_NARROW", "") not in ("", "0")
+"""Whether vectors of 32 bytes are asked for where there are longer ones, to test what other processors run."""
+
+STAMP = (NARROW, *((p.name, p.stat().st_mtime, p.stat().st_size) for p in SOURCES))
 made: list[Any] = []
 """Every compiled function, in the order of their definition."""
+
+LINE = 64  # bytes: a vector that lies across two lines of a cache takes two loads
 
 _lock = threading.Lock()
 
@@ -119,8 +125,9 @@ _workspace = _Workspace()
 
 
 def workspace(size: int, dtype: np.dtype) -> np.ndarray:
-    """`size` elements of any value, this thread's own until it asks for the next."""
+    """At least `size` elements of any value, from the start of a cache line, this thread's own until it asks again."""
     buffer = _workspace.buffers.get(dtype)
     if buffer is None or buffer.size < size:
-        buffer = _workspace.buffers[dtype] = np.zeros(size, dtype)
+        buffer = np.zeros(size + LINE // dtype.itemsize, dtype)
+        buffer = _workspace.buffers[dtype] = buffer[-buffer.ctypes.data % LINE // dtype.itemsize :]
     return buffer

@@ -84,7 +84,8 @@ def convolve_w(g, x, w_shape, window):
 
 @convolve.gradient
 def convolve_bias(g):
-    return np.sum(g, axis=(0, *range(2, g.ndim)))
+    planes = g.reshape(*g.shape[:2], -1)
+    return (planes @ np.ones(planes.shape[2], g.dtype)).sum(0)  # BLAS sums several times as fast as np.sum
 
 
 @primitive(public=False)

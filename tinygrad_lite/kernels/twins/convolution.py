@@ -129,17 +129,21 @@ def fold(
     return add_windows(columns, spatial, stride, padding, dilation)
 
 
+ONES = (1, 1), (1, 1), (1, 1)  # stride, padding, dilation
+SHAPES = ((1, 1), (16, 16))
+"""Channels of the examples: few and many."""
+
 EXAMPLES: dict[str, Any] = {
     "convolve": lambda t: [
-        (np.ones((1, 1, 4, 4), t), np.ones((1, 1, 3, 3), t), np.ones(1, t), (1, 1), (1, 1), (1, 1), 1, (4, 4))
+        (np.ones((1, c, 4, 4), t), np.ones((o, c, 3, 3), t), np.ones(o, t), *ONES, 1, (4, 4)) for c, o in SHAPES
     ],
     "convolve_input": lambda t: [
-        (np.ones((1, 1, 4, 4), t), np.ones((1, 1, 3, 3), t), (1, 1), (1, 1), (1, 1), 1, (4, 4))
+        (np.ones((1, o, 4, 4), t), np.ones((o, c, 3, 3), t), *ONES, 1, (4, 4)) for c, o in SHAPES
     ],
     "convolve_weight": lambda t: [
-        (np.ones((1, 1, 4, 4), t), np.ones((1, 1, 4, 4), t), (1, 1), (1, 1), (1, 1), 1, (3, 3))
+        (np.ones((1, o, 4, 4), t), np.ones((1, c, 4, 4), t), *ONES, 1, (3, 3)) for c, o in ((1, 16), *SHAPES)
     ],
-    "unfold": lambda t: [(np.ones((1, 1, 4, 4), t), (3, 3), (1, 1), (1, 1), (1, 1), (4, 4))],
-    "fold": lambda t: [(np.ones((1, 9, 16), t), (4, 4), (3, 3), (1, 1), (1, 1), (1, 1), (4, 4))],
+    "unfold": lambda t: [(np.ones((1, 1, 4, 4), t), (3, 3), *ONES, (4, 4))],
+    "fold": lambda t: [(np.ones((1, 9, 16), t), (4, 4), (3, 3), *ONES, (4, 4))],
 }
 """Small calls that reach all compiled code; see kernels.examples."""
