@@ -42,9 +42,10 @@ transform_gradient, transform_back = transform(tuple(zip(*OUTPUT))), transform(t
 product_tile = tile(ROWS, VECTORS)
 
 POINTS, TAPS, SIZE = 36, 9, 4  # of a tile, of a kernel; a tile has SIZE x SIZE results
-ZERO, ONE, LANES = np.int64(0), np.int64(1), np.int64(BYTES // 4)  # plain ones would be compiled as kinds of their own
+LANES = BYTES // 4  # of float32
 PAIR = VECTORS * LANES  # columns of a matrix that lie together
 DEPTH = 256  # rows of a product at a time: what a tile meets stays in the first-level cache
+ZERO, ONE, WIDTH = np.int64(0), np.int64(1), np.int64(LANES)  # plain numbers would be compiled as kinds of their own
 
 
 @compiled
@@ -68,7 +69,7 @@ def transform_weights(w, u, start, stop, lanes, space):
     """u[point, tile of outputs, channel, output] = G w G.T, kernels in the lanes."""
     step = len(u) // POINTS
     for block in range(start, stop):
-        take(space, ZERO, w, ZERO, lanes, block, LANES)
+        take(space, ZERO, w, ZERO, lanes, block, WIDTH)
         transform_kernel(u, block * LANES, 6 * step, step, space, ZERO, 3 * LANES, LANES)
 
 
@@ -91,7 +92,7 @@ def convolve(x, y, u, bias, start, stop, numbers, x_lanes, y_lanes, corners, exi
         block, part = item // parts, item % parts
         if block != before:
             for c in range(channels):
-                take(space, ZERO, x, c * x_plane, x_lanes, block, LANES)
+                take(space, ZERO, x, c * x_plane, x_lanes, block, WIDTH)
                 for t in range(tiles):
                     to = left + (t // VECTORS * channels + c) * PAIR + t % VECTORS * LANES
                     transform_input(space, to, 6 * v_step, v_step, space, corners[t], x_row, column)
@@ -107,7 +108,7 @@ def convolve(x, y, u, bias, start, stop, numbers, x_lanes, y_lanes, corners, exi
                     at, to = right + m * width + t * LANES, results + exits[t]
                     transform_output(space, to, y_row, column, space, at, 6 * m_step, m_step)
                 more = bias[o + m] if len(bias) else zero
-                give(y, (o + m) * y_plane, y_lanes, block, LANES, space, results, more)
+                give(y, (o + m) * y_plane, y_lanes, block, WIDTH, space, results, more)
 
 
 @compiled
@@ -116,7 +117,7 @@ def transform_sums(total, first, last, channels, sums, step, width, lanes, space
     for o in range(first, last):
         for c in range(0, channels, LANES):
             transform_back(space, at, 3 * LANES, LANES, space, sums + o * width + c, 6 * step, step)
-            give(total, o * channels * TAPS, lanes, c // LANES, LANES, space, at, total.dtype.type(0))
+            give(total, o * channels * TAPS, lanes, c // LANES, WIDTH, space, at, total.dtype.type(0))
 
 
 @compiled
@@ -141,19 +142,19 @@ def correlate(x, g, total, start, stop, numbers, x_lanes, g_lanes, w_lanes, corn
         first, last = blocks * part // parts, blocks * (part + 1) // parts
         for n in range(images):
             for k in range(columns):
-                take(space, ZERO, x, (image + n) * channels * x_plane, x_lanes, band * columns + k, LANES)
+                take(space, ZERO, x, (image + n) * channels * x_plane, x_lanes, band * columns + k, WIDTH)
                 for t in range(tiles):
                     to = left + (k // VECTORS * many * tiles + n * tiles + t) * PAIR + k % VECTORS * LANES
                     transform_input(space, to, 6 * x_step, x_step, space, corners[t], x_row, column)
             for k in range(first, last):
-                take(space, x_size, g, (image + n) * outs * g_plane, g_lanes, band * blocks + k, LANES)
+                take(space, x_size, g, (image + n) * outs * g_plane, g_lanes, band * blocks + k, WIDTH)
                 for t in range(tiles):
                     to = right + k * panel + (n * tiles + t) * LANES
                     transform_gradient(space, to, 6 * g_step, g_step, space, x_size + exits[t], g_row, column)
         fresh, o = np.int64(unit == 0 or item == start), first * LANES
         for f in range(POINTS):
             multiply(space, sums + f * sum_step + o * width, width, space, right + f * g_step + first * panel, panel,
-                     LANES, space, left + f * x_step, panel * VECTORS, width, last * LANES - o, grid, images * tiles,
+                     WIDTH, space, left + f * x_step, panel * VECTORS, width, last * LANES - o, grid, images * tiles,
                      fresh)  # fmt: skip
         if unit == units - 1 or item == stop - 1:
             transform_sums(total, o, min(last * LANES, outs), channels, sums, sum_step, width, w_lanes, space, right)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,8 +85,8 @@ def convolve_w(g, x, w_shape, window):
 
 @convolve.gradient
 def convolve_bias(g):
-    planes = g.reshape(*g.shape[:2], -1)
-    return (planes @ np.ones(planes.shape[2], g.dtype)).sum(0)  # BLAS sums several times as fast as np.sum
+    size = prod(g.shape[2:])
+    return (g.reshape(*g.shape[:2], size) @ np.ones(size, g.dtype)).sum(0)  # BLAS sums several times as fast as np.sum
 
 
 @primitive(public=False)
