@@ -26,7 +26,7 @@ def test_attention_is_its_twin(arrays, causal, threads):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tinygrad_lite.kernels.threads.WORTHWHILE", 1000)
         patch.setattr("tinygrad_lite.kernels.threads._count", threads)
-        patch.setattr("tinygrad_lite.kernels.threads._pool", [])
+        patch.setattr("tinygrad_lite.kernels.threads._crews", [])
         same("attend", *arrays[1:], 0.3, causal)
         same("attend_back", *arrays, 0.3, causal)
 

@@ -14,11 +14,11 @@ from llvmlite import ir
 from numba import types
 
 from tinygrad_lite.kernels.compiled import FLOATS, compiled, contiguous
-from tinygrad_lite.kernels.direct import BYTES, INT, WIDE, Emit
 from tinygrad_lite.kernels.functions import intrinsic
 from tinygrad_lite.kernels.softmax import softmax_back_row, softmax_row
 from tinygrad_lite.kernels.threads import spread
 from tinygrad_lite.kernels.twins import attention as twins
+from tinygrad_lite.kernels.vectors import BYTES, INT, WIDE, Emit
 
 ROWS, VECTORS = (8, 2) if WIDE else (4, 2)
 SIDE = 32  # a multiple of ROWS, and of the columns of a tile
@@ -41,8 +41,8 @@ def tile(
             at = builder.add(k, builder.mul(r, columns))
             xs = [emit.load(right, emit.at(at, v * emit.lanes)) for v in range(VECTORS)]
             step = builder.mul(r, across)
-            ws = [emit.spread(builder.load(builder.gep(left, [builder.add(row, step)]))) for row in rows]
-            return [builder.call(emit.fma, [x, w, s]) for (w, x), s in zip([(w, x) for w in ws for x in xs], sums)]
+            ws = [emit.same(builder.load(builder.gep(left, [builder.add(row, step)]))) for row in rows]
+            return [emit.fma(x, w, s) for (w, x), s in zip([(w, x) for w in ws for x in xs], sums)]
 
         zero = ir.Constant(emit.vector, None)
         for n, total in enumerate(emit.loop(INT(0), depth, 1, [zero] * (ROWS * VECTORS), body)):

@@ -165,7 +165,7 @@ def correlate(x, g, total, start, stop, numbers, x_lanes, g_lanes, w_lanes, corn
 
 def odd(size: int) -> int:
     """At least `size`, and an odd number of vectors: arrays a power of two apart would share few sets of the caches."""
-    return (-(-size // LANES) | 1) * LANES
+    return int((-(-size // LANES) | 1) * LANES)
 
 
 def starts(tiles: int, dilation: int) -> np.ndarray:
