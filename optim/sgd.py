@@ -55,7 +55,7 @@ class SGD(Optimizer):
             raise ValueError("SGD: nesterov=True needs a momentum above 0 and dampening=0")
 
     def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> Job:
-        momentum, fresh = float(group["momentum"]), 1.0 - group["dampening"]
+        momentum, fresh = float(group["momentum"]), 1.0 - float(group["dampening"])
         if momentum and "momentum_buffer" not in state:
             state["momentum_buffer"] = np.zeros(parameter.shape, parameter.dtype)
             fresh = 1.0

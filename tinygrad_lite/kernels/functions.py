@@ -6,7 +6,7 @@ argument to a small interval, evaluate a polynomial there, and put the power of 
 its exponent. The polynomials are our own, interpolated at Chebyshev nodes (relative error below 2e-10 in single
 and 5e-18 in double precision).
 
-In both precisions the results are within 3 units in the last place (erf: 5); NaN, Inf, overflow and
+In both precisions the results are within 3 units in the last place (erf: 6); NaN, Inf, overflow and
 subnormal numbers are as in NumPy, but for a zero's sign and an expm1 of subnormals, and sigmoid is 0 as soon as
 e^-x overflows.
 """
