@@ -24,6 +24,8 @@ TABLE = {
     "fold": "convolution",
     "max_pool": "pooling",
     "scatter_planes": "pooling",
+    "recurrence": "recurrent",
+    "recurrence_back": "recurrent",
     "resample": "resampling",
     "resample_back": "resampling",
     "scatter_rows": "scatter",
