@@ -18,25 +18,27 @@ from numba.extending import intrinsic
 
 from tinygrad_lite.kernels.compiled import compiled, contiguous, workspace
 from tinygrad_lite.kernels.direct import BYTES, INT, WIDE, Emit
+from tinygrad_lite.kernels.threads import spread
 
 ROWS = 8 if WIDE else 4  # of a register tile; its columns are two vectors
 DEPTH = 256  # rows of a block of a panel
+CHUNK = 128  # rows of the other operand at a time, so that they stay in the second-level cache
 
 
 @intrinsic(prefer_literal=True)  # type: ignore[misc]
 def tile(
-    typing: Any, rows: Any, out: Any, o: Any, step: Any, width: Any, x: Any, i: Any, apart: Any, panel: Any, p: Any,
-    depth: Any,
+    typing: Any, rows: Any, out: Any, o: Any, step: Any, width: Any, x: Any, i: Any, apart: Any, along: Any,
+    panel: Any, p: Any, depth: Any,
 ) -> Any:  # fmt: skip
-    """out[o + m * step + v] += sum over k < depth of x[i + m * apart + k] * panel[p + k * columns + v]
+    """out[o + m * step + v] += sum over k < depth of x[i + m * apart + k * along] * panel[p + k * columns + v]
 
     for m below `rows`, a literal, and v below `width`, which is at most the columns of a panel.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         emit = Emit(context, builder, out.dtype)
-        _, _, o, step, width, _, i, apart, _, p, depth = args
-        to, source, packed = (emit.data(signature.args[k], args[k]) for k in (1, 5, 8))
+        _, _, o, step, width, _, i, apart, along, _, p, depth = args
+        to, source, packed = (emit.data(signature.args[k], args[k]) for k in (1, 5, 9))
         bits = ir.VectorType(ir.IntType(1), emit.lanes)
         pointer = emit.vector.as_pointer()
         name = f"v{emit.lanes}f{8 * emit.size}.p0"
@@ -66,7 +68,8 @@ def tile(
         def body(k: Any, sums: list) -> list:
             at = builder.add(p, builder.mul(k, INT(2 * emit.lanes)))
             ws = [emit.load(packed, emit.at(at, v * emit.lanes)) for v in range(2)]
-            xs = [emit.spread(builder.load(builder.gep(source, [builder.add(s, k)]))) for s in starts]
+            shift = builder.mul(k, along)
+            xs = [emit.spread(builder.load(builder.gep(source, [builder.add(s, shift)]))) for s in starts]
             pairs = [(x, w) for x in xs for w in ws]
             return [builder.call(emit.fma, [x, w, s]) for (x, w), s in zip(pairs, sums)]
 
@@ -75,35 +78,44 @@ def tile(
             builder.call(store, [value, where, size, lanes])
         return context.get_dummy_value()
 
-    return types.void(rows, out, o, step, width, x, i, apart, panel, p, depth), generate
+    return types.void(rows, out, o, step, width, x, i, apart, along, panel, p, depth), generate
 
 
 @compiled
-def pack(w, row_step, column_step, rows, columns, to, width):
-    """to[block of rows, panel, row, column of the panel] = w[row * row_step + column * column_step], or 0 outside"""
-    i = 0
+def pack(w, i, row_step, column_step, rows, columns, to, width):
+    """to[block of rows, panel, row, column of the panel] = w[i + row * row_step + column * column_step], 0 outside"""
+    o = 0
     for block in range(0, rows, DEPTH):
         for panel in range(0, columns, width):
             count = min(width, columns - panel)
             for k in range(block, min(block + DEPTH, rows)):
-                row = w[k * row_step + panel * column_step :]
-                place = to[i : i + width]
+                row = w[i + k * row_step + panel * column_step :]
+                place = to[o : o + width]
                 for c in range(count):
                     place[c] = row[c * column_step]
                 for c in range(count, width):
                     place[c] = 0
-                i += width
+                o += width
 
 
-def packed(w: np.ndarray) -> tuple[np.ndarray, int]:
-    """The matrix w, or its transpose's view, in panels, and the columns of a panel; until this thread packs again."""
-    rows, columns = w.shape
-    width = 2 * BYTES // w.itemsize
-    to = workspace(rows * -(-columns // width) * width, w.dtype)
-    straight = contiguous(w if w.flags.c_contiguous else w.T)
-    steps = (columns, 1) if w.flags.c_contiguous else (1, rows)
-    pack(straight.ravel(), *steps, rows, columns, to, width)
-    return to, width
+@compiled
+def few_rows(count, out, o, step, inside, x, i, apart, along, packed, p, depth):
+    """`tile` for any count of rows."""
+    m = 0
+    while m < count:
+        to, source, left = o + m * step, i + m * apart, count - m
+        if left >= ROWS:
+            tile(ROWS, out, to, step, inside, x, source, apart, along, packed, p, depth)
+            m += ROWS
+        elif left >= 4:
+            tile(4, out, to, step, inside, x, source, apart, along, packed, p, depth)
+            m += 4
+        elif left >= 2:
+            tile(2, out, to, step, inside, x, source, apart, along, packed, p, depth)
+            m += 2
+        else:
+            tile(1, out, to, step, inside, x, source, apart, along, packed, p, depth)
+            m += 1
 
 
 @compiled
@@ -116,19 +128,79 @@ def multiply_add(out, o, step, x, i, apart, count, packed, depth, columns, width
     for first in range(0, depth, DEPTH):
         block = min(DEPTH, depth - first)
         for c in range(0, columns, width):
-            m = 0
-            while m < count:
-                to, source, inside = o + m * step + c, i + m * apart + first, min(width, columns - c)
-                if count - m >= ROWS:
-                    tile(ROWS, out, to, step, inside, x, source, apart, packed, p, block)
-                    m += ROWS
-                elif count - m >= 4:
-                    tile(4, out, to, step, inside, x, source, apart, packed, p, block)
-                    m += 4
-                elif count - m >= 2:
-                    tile(2, out, to, step, inside, x, source, apart, packed, p, block)
-                    m += 2
-                else:
-                    tile(1, out, to, step, inside, x, source, apart, packed, p, block)
-                    m += 1
+            few_rows(count, out, o + c, step, min(width, columns - c), x, i + first, apart, 1, packed, p, block)
             p += block * width
+
+
+@compiled
+def multiply_rows(out, bias, x, apart, packed, depth, columns, width, start, stop):
+    """out[m] = bias + x[m] @ w for the rows from `start` to `stop`, the product in the first columns of `out` only."""
+    step = len(bias)
+    for first in range(start, stop, CHUNK):
+        count = min(CHUNK, stop - first)
+        for m in range(first, first + count):
+            out[m * step : (m + 1) * step] = bias
+        multiply_add(out, first * step, step, x, first * apart, apart, count, packed, depth, columns, width)
+
+
+@compiled
+def multiply_transposed(out, a, i, a_step, b, j, b_step, depth, columns, width, start, stop):
+    """out[m, c] += sum over k < depth of a[i + k * a_step + m] * b[j + k * b_step + c], for rows `start` to `stop`.
+
+    Both operands are packed, a block of each at a time.
+    """
+    left = np.empty(DEPTH * width, out.dtype)
+    right = np.empty(DEPTH * -(-columns // width) * width, out.dtype)
+    for first in range(0, depth, DEPTH):
+        block = min(DEPTH, depth - first)
+        pack(b, j + first * b_step, b_step, 1, block, columns, right, width)
+        for panel in range(start, stop, width):
+            last = min(panel + width, stop)
+            pack(a, i + first * a_step + panel, a_step, 1, block, last - panel, left, width)
+            for m in range(panel, last, ROWS):
+                for c in range(0, columns, width):
+                    few_rows(
+                        min(ROWS, last - m), out, m * columns + c, columns, min(width, columns - c),
+                        left, m - panel, 1, width, right, c * block, block,
+                    )  # fmt: skip
+
+
+# ----------------------------------------------------------------------------- called from Python
+
+
+def packed(w: np.ndarray) -> tuple[np.ndarray, int]:
+    """The matrix w, or its transpose's view, in panels, and the columns of a panel; until this thread packs again."""
+    rows, columns = w.shape
+    width = 2 * BYTES // w.itemsize
+    to = workspace(rows * -(-columns // width) * width, w.dtype)
+    straight = w.flags.c_contiguous
+    row_step, column_step = (columns, 1) if straight else (1, rows)
+    pack(contiguous(w if straight else w.T).ravel(), 0, row_step, column_step, rows, columns, to, width)
+    return to, width
+
+
+def product(x: np.ndarray, w: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """bias + x[:, : len(w)] @ w, (len(x), len(bias)), where w has no more columns than there are bias values.
+
+    x is C-contiguous, as are w or w.T, and bias.
+    """
+    out = np.empty((len(x), len(bias)), x.dtype)
+    panels, width = packed(w)
+
+    def task(start: int, stop: int) -> None:
+        multiply_rows(out.ravel(), bias, x.ravel(), x.shape[1], panels, *w.shape, width, start, stop)
+
+    spread(task, len(x), 2.0 * len(x) * w.size)
+    return out
+
+
+def add_transposed_product(out: np.ndarray, a: np.ndarray, skip: int, b: np.ndarray) -> None:
+    """out += a[:, skip : skip + len(out)].T @ b; all are C-contiguous."""
+    width = 2 * BYTES // out.itemsize
+
+    def task(start: int, stop: int) -> None:
+        multiply_transposed(
+            out.ravel(), a.ravel(), skip, a.shape[1], b.ravel(), 0, b.shape[1], len(b), b.shape[1], width, start, stop
+        )
+
+    spread(task, len(out), 2.0 * len(b) * out.size)

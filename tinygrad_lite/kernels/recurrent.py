@@ -26,21 +26,20 @@ from tinygrad_lite.kernels.twins import recurrent as twins
 
 
 @compiled
-def squash(x, bias):
+def squash(x):
     for k in range(len(x)):
-        x[k] = sigmoid(x[k] + bias[k])
+        x[k] = sigmoid(x[k])
 
 
 @compiled
-def lstm_cell(gates, bias, c, new_c, out):
-    """gates: i f g o before they are squashed, and without their bias; their values from then on."""
+def lstm_cell(gates, c, new_c, out):
+    """gates: i f g o before they are squashed, and their values from then on."""
     n = len(out)
     i, f, g, o = gates[:n], gates[n : 2 * n], gates[2 * n : 3 * n], gates[3 * n :]
-    bias_g = bias[2 * n :]
-    squash(gates[: 2 * n], bias)
-    squash(o, bias[3 * n :])
+    squash(gates[: 2 * n])
+    squash(o)
     for k in range(n):
-        g[k] = tanh(g[k] + bias_g[k])
+        g[k] = tanh(g[k])
     for k in range(n):
         new_c[k] = f[k] * c[k] + i[k] * g[k]
     for k in range(n):
@@ -48,16 +47,13 @@ def lstm_cell(gates, bias, c, new_c, out):
 
 
 @compiled
-def gru_cell(gates, bias, h, out):
+def gru_cell(gates, h, out):
     """gates: n r z m likewise."""
     count = len(out)
     n, r, z, m = gates[:count], gates[count : 2 * count], gates[2 * count : 3 * count], gates[3 * count :]
-    bias_m = bias[3 * count :]
-    squash(gates[count : 3 * count], bias[count:])
+    squash(gates[count : 3 * count])
     for k in range(count):
-        m[k] += bias_m[k]
-    for k in range(count):
-        n[k] = tanh(n[k] + bias[k] + r[k] * m[k])
+        n[k] = tanh(n[k] + r[k] * m[k])
     for k in range(count):
         out[k] = n[k] + z[k] * (h[k] - n[k])
 
@@ -106,16 +102,14 @@ def gru_cell_back(d, gates, h, dh):
 
 
 @compiled
-def run(gates, bias, packed, width, h, c0, out, cells, lengths, reverse, start, stop):
-    """Sequences `start` to `stop` through all times. gates (T, N, 4H): x @ weight_ih.T at first. h: h0 at first."""
+def run(gates, packed, width, h, c0, out, cells, lengths, reverse, start, stop):
+    """Sequences `start` to `stop` through all times. gates (T, N, 4H): x @ weight_ih.T + bias at first. h: h0 at first."""
     steps, batch, hidden = out.shape
     gru = len(cells) == 0
     first = hidden if gru else 0
     columns, flat, flat_h = 4 * hidden, gates.ravel(), h.ravel()
     for s in range(steps):
         t = steps - 1 - s if reverse else s
-        if gru:
-            gates[t, start:stop, 3 * hidden :] = 0
         to = (t * batch + start) * columns + first
         gemm.multiply_add(
             flat, to, columns, flat_h, start * hidden, hidden, stop - start, packed, hidden, columns - first, width
@@ -129,9 +123,9 @@ def run(gates, bias, packed, width, h, c0, out, cells, lengths, reverse, start, 
                     cells[t, n] = c[n]
                 continue
             if gru:
-                gru_cell(gates[t, n], bias, h[n], out[t, n])
+                gru_cell(gates[t, n], h[n], out[t, n])
             else:
-                lstm_cell(gates[t, n], bias, c[n], cells[t, n], out[t, n])
+                lstm_cell(gates[t, n], c[n], cells[t, n], out[t, n])
             h[n] = out[t, n]
 
 
@@ -186,37 +180,45 @@ def recurrence(x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, bias: A
     if not compilable(x, h0, c0, weight_ih, weight_hh, bias):
         return twins.recurrence(x, h0, c0, weight_ih, weight_hh, bias, lengths, reverse)
     steps, batch, hidden = *x.shape[:2], h0.shape[1]
-    gates = np.empty((steps, batch, 4 * hidden), x.dtype)
-    into = gates.reshape(-1, 4 * hidden)[:, : len(weight_ih)]
-    np.matmul(x.reshape(-1, x.shape[2]), weight_ih.T, out=into)
+    x, bias, lengths = contiguous(x), contiguous(bias), ends(lengths, steps, batch)
+    gates = gemm.product(x.reshape(steps * batch, -1), weight_ih.T, bias).reshape(steps, batch, 4 * hidden)
     packed, width = gemm.packed(weight_hh.T)
     h, out = np.array(h0, order="C"), np.empty((steps, batch, hidden), x.dtype)
     c, cells = (h[:0, :0], out[:0, :0, :0]) if c0 is None else (contiguous(c0), np.empty_like(out))
-    bias, lengths = contiguous(bias), ends(lengths, steps, batch)
 
     def task(start: int, stop: int) -> None:
-        run(gates, bias, packed, width, h, c, out, cells, lengths, reverse, start, stop)
+        run(gates, packed, width, h, c, out, cells, lengths, reverse, start, stop)
 
     spread(task, batch, work(out))
-    last = c if c0 is None else cells[0 if reverse else -1].copy()
-    return out, h, last, gates, cells
+    return out, h, c if c0 is None else cells[0 if reverse else -1].copy(), gates, cells
 
 
 def recurrence_back(
-    g_out: Any, g_h: Any, g_c: Any, h0: Any, c0: Any, weight_hh: Any, out: Any, gates: Any, cells: Any, lengths: Any,
-    reverse: bool,
+    g_out: Any, g_h: Any, g_c: Any, x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, out: Any, gates: Any,
+    cells: Any, lengths: Any, reverse: bool, inputs: bool,
 ) -> Any:  # fmt: skip
     """See twins.recurrence_back."""
-    if not compilable(g_out, g_h, g_c, h0, c0, weight_hh, out, gates, cells):
-        return twins.recurrence_back(g_out, g_h, g_c, h0, c0, weight_hh, out, gates, cells, lengths, reverse)
+    given = (g_out, g_h, g_c, x, h0, c0, weight_ih, weight_hh, out, gates, cells)
+    if not compilable(*given):
+        return twins.recurrence_back(*given, lengths, reverse, inputs)
     packed, width = gemm.packed(weight_hh)
     d, dh, dc = np.empty(gates.shape, gates.dtype), np.array(g_h, order="C"), np.array(g_c, order="C")
-    g_out, h0, out, gates, cells = map(contiguous, (g_out, h0, out, gates, cells))
-    c = cells[0] if c0 is None and len(cells) else dc if c0 is None else contiguous(c0)
-    lengths = ends(lengths, *out.shape[:2])
+    g_out, x, h0, out, gates, cells = map(contiguous, (g_out, x, h0, out, gates, cells))
+    c = dc if c0 is None else contiguous(c0)
+    (steps, batch, columns), hidden = d.shape, out.shape[2]
+    last = ends(lengths, steps, batch)
 
     def task(start: int, stop: int) -> None:
-        run_back(d, g_out, dh, dc, packed, width, h0, c, out, gates, cells, lengths, reverse, start, stop)
+        run_back(d, g_out, dh, dc, packed, width, h0, c, out, gates, cells, last, reverse, start, stop)
 
-    spread(task, out.shape[1], work(out))
-    return d, dh, dc
+    spread(task, batch, work(out))
+    every, first = d.reshape(steps * batch, columns), columns - len(weight_hh)
+    dx, dw, du = None, np.zeros_like(weight_ih, order="C"), np.zeros_like(weight_hh, order="C")
+    if inputs:
+        dx = gemm.product(every, weight_ih, np.zeros(x.shape[2], x.dtype)).reshape(x.shape)
+    gemm.add_transposed_product(dw, every, 0, x.reshape(steps * batch, -1))
+    later, earlier = (d[:-1], out[1:]) if reverse else (d[1:], out[:-1])
+    begin = d[np.maximum(last - 1, 0), np.arange(batch)] if reverse else d[0]
+    for after, state in ((later, earlier), (begin, h0)):
+        gemm.add_transposed_product(du, after.reshape(-1, columns), first, state.reshape(-1, hidden))
+    return dx, dh, None if c0 is None else dc, dw, du, every.sum(0)

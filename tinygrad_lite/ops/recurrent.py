@@ -37,34 +37,14 @@ def recurrence(
 def recurrence_all(
     g_out, g_h, g_c, x, h0, c0, weight_ih, weight_hh, bias, out, gates, cells, lengths, reverse, needs
 ):  # fmt: skip
+    operands = (x, h0, c0, weight_ih, weight_hh, bias)
     back = kernels.recurrence_back
-    if any(isinstance(a, Tensor) for a in (g_out, g_h, g_c, x, h0, c0, weight_ih, weight_hh, bias)):
-        again, back = kernels.twin("recurrence"), kernels.twin("recurrence_back")
-        out, _, _, gates, cells = again(x, h0, c0, weight_ih, weight_hh, bias, lengths, reverse)
-    d, dh, dc = back(g_out, g_h, g_c, h0, c0, weight_hh, out, gates, cells, lengths, reverse)
-
-    steps, batch, columns = d.shape
-    inputs, hidden = x.shape[2], h0.shape[1]
-    first = columns - len(weight_hh)  # of the columns that the state feeds
-
-    def rows(a: Any, count: int) -> Any:
-        return np.reshape(a, (count * batch, a.shape[2]))
-
-    dx = dw = du = db = None
-    every = rows(d, steps)
-    fed = every[:, : len(weight_ih)]
-    if needs[0]:
-        dx = np.reshape(fed @ weight_ih, (steps, batch, inputs))
-    if needs[3]:
-        dw = fed.T @ rows(x, steps)
-    if needs[4]:
-        later, earlier, start = (d[:-1], out[1:], d[-1]) if reverse else (d[1:], out[:-1], d[0])
-        if reverse and lengths is not None:
-            start = d[lengths - 1, np.arange(batch)]
-        du = rows(later, steps - 1)[:, first:].T @ rows(earlier, steps - 1) + start[:, first:].T @ h0
-    if needs[5]:
-        db = np.sum(every, axis=0)
-    return dx, dh, None if c0 is None else dc, dw, du, db
+    if any(isinstance(a, Tensor) for a in (g_out, g_h, g_c, *operands)):
+        back = kernels.twin("recurrence_back")
+        out, _, _, gates, cells = kernels.twin("recurrence")(*operands, lengths, reverse)
+    return back(
+        g_out, g_h, g_c, x, h0, c0, weight_ih, weight_hh, out, gates, cells, lengths, reverse, needs[0]
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------- public functions

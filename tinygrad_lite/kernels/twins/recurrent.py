@@ -87,29 +87,32 @@ def gru_cell_back(dh: Any, dc: Any, h: Any, c: Any, gates: list, new_c: Any) -> 
 
 
 def recurrence_back(
-    g_out: Any, g_h: Any, g_c: Any, h0: Any, c0: Any, weight_hh: Any, out: Any, gates: Any, cells: Any,
-    lengths: np.ndarray | None, reverse: bool,
-) -> tuple[Any, Any, Any]:  # fmt: skip
-    """The gradients of the four blocks before their squashing (T, N, 4H), of h0 and of c0, (0, 0) in a GRU.
+    g_out: Any, g_h: Any, g_c: Any, x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, out: Any, gates: Any,
+    cells: Any, lengths: np.ndarray | None, reverse: bool, inputs: bool,
+) -> tuple[Any, Any, Any, Any, Any, Any]:  # fmt: skip
+    """The gradients of x, h0, c0, weight_ih, weight_hh and bias; that of x is None unless `inputs`.
 
     g_out, g_h and g_c: the gradients of out and of the last h and c.
     """
     (steps, batch), hidden = out.shape[:2], h0.shape[1]
     cell_back = gru_cell_back if c0 is None else lstm_cell_back
-    first = hidden if c0 is None else 0
-    dh, dc, made = g_h, g_c, [None] * steps
+    first, last = 4 * hidden - len(weight_hh), len(weight_ih)  # x feeds the columns up to last, h those from first
+    ends = np.full(batch, steps) if lengths is None else lengths
+    dh, dc, dx = g_h, g_c, [None] * steps
+    dw = du = db = 0
     for t in range(steps) if reverse else reversed(range(steps)):
-        ends = np.full(batch, steps) if lengths is None else lengths
-        running = (t < ends)[:, None]
+        running, begins = (t < ends)[:, None], (t == (ends - 1 if reverse else ends * 0))[:, None]
         before = min(t + 1, steps - 1) if reverse else max(t - 1, 0)
-        initial = (t == (ends - 1 if reverse else np.zeros_like(ends)))[:, None]
-        h = np.where(initial, h0, out[before])
-        c, new_c = (None, None) if c0 is None else (np.where(initial, c0, cells[before]), cells[t])
+        h = np.where(begins, h0, out[before])
+        c, new_c = (None, None) if c0 is None else (np.where(begins, c0, cells[before]), cells[t])
         values, new_dh, new_dc = cell_back(dh + g_out[t], dc, h, c, blocks(gates[t], hidden), new_c)
-        made[t] = np.where(running, np.concatenate(values, axis=1), 0)
-        dh = np.where(running, new_dh, dh) + made[t][:, first:] @ weight_hh
+        d = np.where(running, np.concatenate(values, axis=1), 0)
+        d_x, d_h = d[:, :last], d[:, first:]
+        dh = np.where(running, new_dh, dh) + d_h @ weight_hh
         dc = dc if c0 is None else np.where(running, new_dc, dc)
-    return np.stack(made), dh, dc
+        dx[t] = d_x @ weight_ih
+        dw, du, db = dw + d_x.T @ x[t], du + d_h.T @ h, db + np.sum(d, axis=0)
+    return np.stack(dx) if inputs else None, dh, None if c0 is None else dc, dw, du, db
 
 
 def example(t: Any, cell: bool, lengths: Any, reverse: bool) -> tuple[tuple, tuple]:
@@ -119,10 +122,10 @@ def example(t: Any, cell: bool, lengths: Any, reverse: bool) -> tuple[tuple, tup
     rows = (4 if cell else 3) * hidden
     x, h0, c0 = (rng.standard_normal(s).astype(t) for s in ((steps, batch, inputs), (batch, hidden), (batch, hidden)))
     c0 = c0 if cell else None
-    w, u, b = (rng.standard_normal(s).astype(t) for s in ((rows, inputs), (rows, hidden), 4 * hidden))
+    w, u, b = (np.asarray(rng.standard_normal(s), t) for s in ((rows, inputs), (rows, hidden), 4 * hidden))
     forward = (x, h0, c0, w, u, b, lengths, reverse)
     out, h, c, gates, cells = recurrence(*forward)
-    return forward, (out, h, c, h0, c0, u, out, gates, cells, lengths, reverse)
+    return forward, (out, h, c, x, h0, c0, w, u, out, gates, cells, lengths, reverse, True)
 
 
 def examples(back: int) -> Any:
