@@ -17,12 +17,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from tinygrad_lite.kernels.compiled import compiled, contiguous, workspace
-from tinygrad_lite.kernels.direct import BYTES, INT, WIDE, Emit
+from tinygrad_lite.kernels.direct import BYTES, INT, WIDE, Emit, copy
 from tinygrad_lite.kernels.threads import spread
 
 ROWS = 8 if WIDE else 4  # of a register tile; its columns are two vectors
 DEPTH = 256  # rows of a block of a panel
-CHUNK = 128  # rows of the other operand at a time, so that they stay in the second-level cache
+CHUNK = 32  # rows of the other operand at a time, so that they stay in the second-level cache
 
 
 @intrinsic(prefer_literal=True)  # type: ignore[misc]
@@ -46,6 +46,8 @@ def tile(
         load = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.{name}")
         kind = ir.FunctionType(ir.VoidType(), [emit.vector, pointer, ir.IntType(32), bits])
         store = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.{name}")
+        kind = ir.FunctionType(ir.VoidType(), [pointer] + [ir.IntType(32)] * 3)
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
 
         counts = ir.VectorType(INT, emit.lanes)
         nothing = ir.Constant(counts, ir.Undefined)
@@ -73,9 +75,11 @@ def tile(
             pairs = [(x, w) for x in xs for w in ws]
             return [builder.call(emit.fma, [x, w, s]) for (x, w), s in zip(pairs, sums)]
 
-        before = [builder.call(load, [where, size, lanes, zero]) for where, lanes in places]
-        for value, (where, lanes) in zip(emit.loop(INT(0), depth, 1, before, body), places):
-            builder.call(store, [value, where, size, lanes])
+        for where, _ in places:  # fetched while the sum is taken
+            builder.call(prefetch, [where, *(ir.Constant(ir.IntType(32), k) for k in (1, 3, 1))])
+        for value, (where, lanes) in zip(emit.loop(INT(0), depth, 1, [zero] * len(places), body), places):
+            total = builder.fadd(builder.call(load, [where, size, lanes, zero]), value)
+            builder.call(store, [total, where, size, lanes])
         return context.get_dummy_value()
 
     return types.void(rows, out, o, step, width, x, i, apart, along, panel, p, depth), generate
@@ -84,18 +88,17 @@ def tile(
 @compiled
 def pack(w, i, row_step, column_step, rows, columns, to, width):
     """to[block of rows, panel, row, column of the panel] = w[i + row * row_step + column * column_step], 0 outside"""
-    o = 0
+    span = -(-columns // width) * width  # of all panels
     for block in range(0, rows, DEPTH):
-        for panel in range(0, columns, width):
-            count = min(width, columns - panel)
-            for k in range(block, min(block + DEPTH, rows)):
-                row = w[i + k * row_step + panel * column_step :]
-                place = to[o : o + width]
-                for c in range(count):
-                    place[c] = row[c * column_step]
-                for c in range(count, width):
-                    place[c] = 0
-                o += width
+        depth = min(DEPTH, rows - block)
+        group = span if column_step == 1 else width  # read along what is contiguous
+        for first in range(0, columns, group):
+            for k in range(depth):
+                for panel in range(first, min(first + group, columns), width):
+                    o, count = block * span + panel * depth + k * width, min(width, columns - panel)
+                    copy(to, o, 1, w, i + (block + k) * row_step + panel * column_step, column_step, count)
+                    for c in range(count, width):
+                        to[o + c] = 0
 
 
 @compiled
@@ -149,19 +152,20 @@ def multiply_transposed(out, a, i, a_step, b, j, b_step, depth, columns, width, 
 
     Both operands are packed, a block of each at a time.
     """
-    left = np.empty(DEPTH * width, out.dtype)
+    left = np.empty(DEPTH * 4 * width, out.dtype)
     right = np.empty(DEPTH * -(-columns // width) * width, out.dtype)
     for first in range(0, depth, DEPTH):
         block = min(DEPTH, depth - first)
         pack(b, j + first * b_step, b_step, 1, block, columns, right, width)
-        for panel in range(start, stop, width):
-            last = min(panel + width, stop)
-            pack(a, i + first * a_step + panel, a_step, 1, block, last - panel, left, width)
-            for m in range(panel, last, ROWS):
+        for panels in range(start, stop, 4 * width):
+            last = min(panels + 4 * width, stop)
+            pack(a, i + first * a_step + panels, a_step, 1, block, last - panels, left, width)
+            for m in range(panels, last, ROWS):
+                panel, row = divmod(m - panels, width)
                 for c in range(0, columns, width):
                     few_rows(
                         min(ROWS, last - m), out, m * columns + c, columns, min(width, columns - c),
-                        left, m - panel, 1, width, right, c * block, block,
+                        left, panel * width * block + row, 1, width, right, c * block, block,
                     )  # fmt: skip
 
 

@@ -1,13 +1,10 @@
 """Recurrence through time in Numba: LSTM and GRU, forward and back; twins/recurrent.py says what they compute.
 
-The product of all inputs with their weights is one call of BLAS. What is left, a small product and a few functions
-of each number at every time, depends on the time before, but sequences don't depend on each other: each thread takes
-its share of the batch through all times and waits for nobody. The weights of the state are packed once for all
-times, and products add to where the other operand already lies: on the way there in the gates, which become
-their own squashed values in place; on the way back in the gradient of the state.
-
-The loops below are one a formula, with few arrays each, because LLVM gives up on vectors where it would have to
-check many pairs of arrays for overlap.
+What depends on the order of times is a small product and a few functions of each number at every time. Sequences
+don't depend on each other, so each thread takes its share of the batch through all times and waits for nobody. The
+weights of the state are packed once for all times, and products add to where the other operand already lies: on
+the way there in the gates, which become their own squashed values in place; on the way back in the gradient of
+the state. All else is a few large products, before the first time or after the last.
 """
 
 from __future__ import annotations
@@ -18,143 +15,109 @@ import numpy as np
 
 from tinygrad_lite.kernels import gemm
 from tinygrad_lite.kernels.compiled import FLOATS, compiled, contiguous
-from tinygrad_lite.kernels.functions import sigmoid, tanh
+from tinygrad_lite.kernels.elementwise import at, each
+from tinygrad_lite.kernels.functions import scalar, sigmoid, tanh
 from tinygrad_lite.kernels.threads import spread
 from tinygrad_lite.kernels.twins import recurrent as twins
 
-# ------------------------------------------------------------------------------------------- one row
+# ------------------------------------------------------------------------- the cells, for one hidden unit
 
 
-@compiled
-def squash(x):
-    for k in range(len(x)):
-        x[k] = sigmoid(x[k])
+@scalar
+def lstm_cell(i, f, g, o, c):
+    """The four gates, squashed, and the new c and h, twice: as the state and as the output."""
+    i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
+    c = f * c + i * g
+    h = o * tanh(c)
+    return i, f, g, o, c, h, h
 
 
-@compiled
-def lstm_cell(gates, c, new_c, out):
-    """gates: i f g o before they are squashed, and their values from then on."""
-    n = len(out)
-    i, f, g, o = gates[:n], gates[n : 2 * n], gates[2 * n : 3 * n], gates[3 * n :]
-    squash(gates[: 2 * n])
-    squash(o)
-    for k in range(n):
-        g[k] = tanh(g[k])
-    for k in range(n):
-        new_c[k] = f[k] * c[k] + i[k] * g[k]
-    for k in range(n):
-        out[k] = o[k] * tanh(new_c[k])
+@scalar
+def gru_cell(n, r, z, m, h):
+    """n, r and z squashed, and the new h, twice."""
+    r, z = sigmoid(r), sigmoid(z)
+    n = tanh(n + r * m)
+    h = n + z * (h - n)
+    return n, r, z, h, h
 
 
-@compiled
-def gru_cell(gates, h, out):
-    """gates: n r z m likewise."""
-    count = len(out)
-    n, r, z, m = gates[:count], gates[count : 2 * count], gates[2 * count : 3 * count], gates[3 * count :]
-    squash(gates[count : 3 * count])
-    for k in range(count):
-        n[k] = tanh(n[k] + r[k] * m[k])
-    for k in range(count):
-        out[k] = n[k] + z[k] * (h[k] - n[k])
+@scalar
+def lstm_cell_back(i, f, g, o, c, new_c, dh, dc, g_out):
+    """The gradients of the four blocks, of h but for what comes through them, and of c."""
+    dh, squashed = dh + g_out, tanh(new_c)
+    do = dh * squashed * (o - o * o)
+    dc += dh * o - dh * o * squashed * squashed
+    di, df, dg = dc * g * (i - i * i), dc * c * (f - f * f), dc * i - dc * i * g * g
+    return di, df, dg, do, type(dh)(0), dc * f
 
 
-@compiled
-def lstm_cell_back(d, gates, c, new_c, dh, dc):
-    """d: the gradients of the four blocks, to be filled in. dh and dc: those of h and c after this time, then before."""
-    n = len(c)
-    i, f, g, o = gates[:n], gates[n : 2 * n], gates[2 * n : 3 * n], gates[3 * n :]
-    di, df, dg, do = d[:n], d[n : 2 * n], d[2 * n : 3 * n], d[3 * n :]
-    for k in range(n):
-        squashed = tanh(new_c[k])
-        do[k] = dh[k] * squashed * o[k] * (1 - o[k])
-        dc[k] += dh[k] * o[k] * (1 - squashed * squashed)
-    for k in range(n):
-        di[k] = dc[k] * g[k] * i[k] * (1 - i[k])
-    for k in range(n):
-        dg[k] = dc[k] * i[k] * (1 - g[k] * g[k])
-    for k in range(n):
-        df[k] = dc[k] * c[k] * f[k] * (1 - f[k])
-    for k in range(n):
-        dc[k] *= f[k]
-    for k in range(n):
-        dh[k] = 0
-
-
-@compiled
-def gru_cell_back(d, gates, h, dh):
-    """As for the LSTM."""
-    count = len(h)
-    n, r, z, m = gates[:count], gates[count : 2 * count], gates[2 * count : 3 * count], gates[3 * count :]
-    dn, dr, dz, dm = d[:count], d[count : 2 * count], d[2 * count : 3 * count], d[3 * count :]
-    for k in range(count):
-        dn[k] = dh[k] * (1 - z[k]) * (1 - n[k] * n[k])
-    for k in range(count):
-        dz[k] = dh[k] * (h[k] - n[k]) * z[k] * (1 - z[k])
-    for k in range(count):
-        dr[k] = dn[k] * m[k] * r[k] * (1 - r[k])
-    for k in range(count):
-        dm[k] = dn[k] * r[k]
-    for k in range(count):
-        dh[k] *= z[k]
+@scalar
+def gru_cell_back(n, r, z, m, h, dh, g_out):
+    """Likewise, without c."""
+    dh += g_out
+    dn = (dh - dh * z) * (type(n)(1) - n * n)
+    return dn, dn * m * (r - r * r), dh * (h - n) * (z - z * z), dn * r, dh * z
 
 
 # ------------------------------------------------------------------------------- sequences through time
 
 
 @compiled
-def run(gates, packed, width, h, c0, out, cells, lengths, reverse, start, stop):
-    """Sequences `start` to `stop` through all times. gates (T, N, 4H): x @ weight_ih.T + bias at first. h: h0 at first."""
-    steps, batch, hidden = out.shape
-    gru = len(cells) == 0
-    first = hidden if gru else 0
-    columns, flat, flat_h = 4 * hidden, gates.ravel(), h.ravel()
+def run(gates, packed, width, h, c0, out, cells, lengths, reverse, sizes, start, stop):
+    """Sequences `start` to `stop` through all times. gates: x @ weight_ih.T + bias at first; h: h0 at first.
+
+    All but lengths are flat; sizes: T, N, H and how many columns of the gates the state feeds, the last ones.
+    """
+    steps, batch, hidden, fed = sizes
+    columns = 4 * hidden
     for s in range(steps):
         t = steps - 1 - s if reverse else s
-        to = (t * batch + start) * columns + first
-        gemm.multiply_add(
-            flat, to, columns, flat_h, start * hidden, hidden, stop - start, packed, hidden, columns - first, width
-        )
+        to, source = (t * batch + start) * columns + columns - fed, start * hidden
+        gemm.multiply_add(gates, to, columns, h, source, hidden, stop - start, packed, hidden, fed, width)
         for n in range(start, stop):
-            c = c0 if s == 0 or gru else cells[t + 1 if reverse else t - 1]
+            row, state = t * batch + n, n * hidden
+            i = row * columns
+            c, before = (c0, state) if s == 0 else (cells, (row + batch if reverse else row - batch) * hidden)
             if t >= lengths[n]:
-                gates[t, n] = 0
-                out[t, n] = 0
-                if not gru:
-                    cells[t, n] = c[n]
+                gates[i : i + columns] = 0
+                out[row * hidden : (row + 1) * hidden] = 0
+                if len(cells):
+                    cells[row * hidden : (row + 1) * hidden] = c[before : before + hidden]
                 continue
-            if gru:
-                gru_cell(gates[t, n], h[n], out[t, n])
+            four = at(gates, i), at(gates, i + hidden), at(gates, i + 2 * hidden), at(gates, i + 3 * hidden)
+            new, h_n = at(out, row * hidden), at(h, state)
+            if len(cells):
+                each(lstm_cell, hidden, (*four, at(cells, row * hidden), h_n, new), (*four, at(c, before)))
             else:
-                lstm_cell(gates[t, n], c[n], cells[t, n], out[t, n])
-            h[n] = out[t, n]
+                each(gru_cell, hidden, (*four[:3], h_n, new), (*four, h_n))
 
 
 @compiled
-def run_back(d, g_out, dh, dc, packed, width, h0, c0, out, gates, cells, lengths, reverse, start, stop):
+def run_back(d, g_out, dh, dc, packed, width, h0, c0, out, gates, cells, lengths, reverse, sizes, start, stop):
     """Sequences `start` to `stop` back through all times. d (T, N, 4H): to be filled in. dh, dc: g_h, g_c at first."""
-    steps, batch, hidden = out.shape
-    gru = len(cells) == 0
-    first = hidden if gru else 0
-    columns, flat, flat_dh = 4 * hidden, d.ravel(), dh.ravel()
+    steps, batch, hidden, fed = sizes
+    columns = 4 * hidden
     for s in range(steps):
         t = s if reverse else steps - 1 - s
         for n in range(start, stop):
+            row, state = t * batch + n, n * hidden
+            i = row * columns
             if t >= lengths[n]:
-                d[t, n] = 0
+                d[i : i + columns] = 0
                 continue
-            initial = t == (lengths[n] - 1 if reverse else 0)
-            before = t + 1 if reverse else t - 1
-            for k in range(hidden):
-                dh[n, k] += g_out[t, n, k]
-            if gru:
-                gru_cell_back(d[t, n], gates[t, n], h0[n] if initial else out[before, n], dh[n])
+            four = at(gates, i), at(gates, i + hidden), at(gates, i + 2 * hidden), at(gates, i + 3 * hidden)
+            to = at(d, i), at(d, i + hidden), at(d, i + 2 * hidden), at(d, i + 3 * hidden)
+            dh_n, g = at(dh, state), at(g_out, row * hidden)
+            first = t == (lengths[n] - 1 if reverse else 0)
+            before = state if first else (row + batch if reverse else row - batch) * hidden
+            if len(cells):
+                c, new_c, dc_n = at(c0 if first else cells, before), at(cells, row * hidden), at(dc, state)
+                each(lstm_cell_back, hidden, (*to, dh_n, dc_n), (*four, c, new_c, dh_n, dc_n, g))
             else:
-                c = c0[n] if initial else cells[before, n]
-                lstm_cell_back(d[t, n], gates[t, n], c, cells[t, n], dh[n], dc[n])
-        i = (t * batch + start) * columns + first
-        gemm.multiply_add(
-            flat_dh, start * hidden, hidden, flat, i, columns, stop - start, packed, columns - first, hidden, width
-        )
+                h = at(h0 if first else out, before)
+                each(gru_cell_back, hidden, (*to, dh_n), (*four, h, dh_n, g))
+        source = (t * batch + start) * columns + columns - fed
+        gemm.multiply_add(dh, start * hidden, hidden, d, source, columns, stop - start, packed, fed, hidden, width)
 
 
 # -------------------------------------------------------------------------------------- the two kernels
@@ -186,8 +149,10 @@ def recurrence(x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, bias: A
     h, out = np.array(h0, order="C"), np.empty((steps, batch, hidden), x.dtype)
     c, cells = (h[:0, :0], out[:0, :0, :0]) if c0 is None else (contiguous(c0), np.empty_like(out))
 
+    sizes, flat = (steps, batch, hidden, len(weight_hh)), [a.ravel() for a in (h, c, out, cells)]
+
     def task(start: int, stop: int) -> None:
-        run(gates, packed, width, h, c, out, cells, lengths, reverse, start, stop)
+        run(gates.ravel(), packed, width, *flat, lengths, reverse, sizes, start, stop)
 
     spread(task, batch, work(out))
     return out, h, c if c0 is None else cells[0 if reverse else -1].copy(), gates, cells
@@ -198,18 +163,19 @@ def recurrence_back(
     cells: Any, lengths: Any, reverse: bool, inputs: bool,
 ) -> Any:  # fmt: skip
     """See twins.recurrence_back."""
-    given = (g_out, g_h, g_c, x, h0, c0, weight_ih, weight_hh, out, gates, cells)
-    if not compilable(*given):
-        return twins.recurrence_back(*given, lengths, reverse, inputs)
+    arrays = (g_out, g_h, g_c, x, h0, c0, weight_ih, weight_hh, out, gates, cells)
+    if not compilable(*arrays):
+        return twins.recurrence_back(*arrays, lengths, reverse, inputs)
     packed, width = gemm.packed(weight_hh)
     d, dh, dc = np.empty(gates.shape, gates.dtype), np.array(g_h, order="C"), np.array(g_c, order="C")
     g_out, x, h0, out, gates, cells = map(contiguous, (g_out, x, h0, out, gates, cells))
     c = dc if c0 is None else contiguous(c0)
     (steps, batch, columns), hidden = d.shape, out.shape[2]
-    last = ends(lengths, steps, batch)
+    last, sizes = ends(lengths, steps, batch), (steps, batch, hidden, len(weight_hh))
+    made, given = ([a.ravel() for a in group] for group in ((d, g_out, dh, dc), (h0, c, out, gates, cells)))
 
     def task(start: int, stop: int) -> None:
-        run_back(d, g_out, dh, dc, packed, width, h0, c, out, gates, cells, last, reverse, start, stop)
+        run_back(*made, packed, width, *given, last, reverse, sizes, start, stop)
 
     spread(task, batch, work(out))
     every, first = d.reshape(steps * batch, columns), columns - len(weight_hh)
