@@ -9,6 +9,7 @@ the state. All else is a few large products, before the first time or after the 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,11 @@ def compilable(*arrays: Any) -> bool:
     return len(dtypes) == 1 and dtypes <= set(FLOATS)
 
 
+def rows(x: np.ndarray) -> np.ndarray:
+    """(..., C) as a matrix of C columns."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+
+
 def ends(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndarray:
     return np.full(batch, steps) if lengths is None else np.array(lengths, np.int64)
 
@@ -144,7 +150,7 @@ def recurrence(x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, bias: A
         return twins.recurrence(x, h0, c0, weight_ih, weight_hh, bias, lengths, reverse)
     steps, batch, hidden = *x.shape[:2], h0.shape[1]
     x, bias, lengths = contiguous(x), contiguous(bias), ends(lengths, steps, batch)
-    gates = gemm.product(x.reshape(steps * batch, -1), weight_ih.T, bias).reshape(steps, batch, 4 * hidden)
+    gates = gemm.product(rows(x), weight_ih.T, bias).reshape(steps, batch, 4 * hidden)
     packed, width = gemm.packed(weight_hh.T)
     h, out = np.array(h0, order="C"), np.empty((steps, batch, hidden), x.dtype)
     c, cells = (h[:0, :0], out[:0, :0, :0]) if c0 is None else (contiguous(c0), np.empty_like(out))
@@ -178,13 +184,13 @@ def recurrence_back(
         run_back(*made, packed, width, *given, last, reverse, sizes, start, stop)
 
     spread(task, batch, work(out))
-    every, first = d.reshape(steps * batch, columns), columns - len(weight_hh)
+    every, first = rows(d), columns - len(weight_hh)
     dx, dw, du = None, np.zeros_like(weight_ih, order="C"), np.zeros_like(weight_hh, order="C")
     if inputs:
         dx = gemm.product(every, weight_ih, np.zeros(x.shape[2], x.dtype)).reshape(x.shape)
-    gemm.add_transposed_product(dw, every, 0, x.reshape(steps * batch, -1))
+    gemm.add_transposed_product(dw, every, 0, rows(x))
     later, earlier = (d[:-1], out[1:]) if reverse else (d[1:], out[:-1])
     begin = d[np.maximum(last - 1, 0), np.arange(batch)] if reverse else d[0]
     for after, state in ((later, earlier), (begin, h0)):
-        gemm.add_transposed_product(du, after.reshape(-1, columns), first, state.reshape(-1, hidden))
+        gemm.add_transposed_product(du, rows(after), first, rows(state))
     return dx, dh, None if c0 is None else dc, dw, du, every.sum(0)
