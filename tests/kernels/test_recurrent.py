@@ -89,10 +89,12 @@ def test_products_are_those_of_numpy(data):
     tolerance = 1e-3 if dtype == np.float32 else 1e-10
     for weights in (w, np.ascontiguousarray(w.T).T):
         np.testing.assert_allclose(gemm.product(x, weights, bias), want, atol=tolerance)
-    out = np.ones((k, n), dtype)
-    b = rng.standard_normal((m, n)).astype(dtype)
-    gemm.add_transposed_product(out, x, extra, b)
-    np.testing.assert_allclose(out, 1 + x[:, extra:].T @ b, atol=tolerance)
+    a = rng.standard_normal((m, 2 * k + extra)).astype(dtype)
+    b, c = (rng.standard_normal((m, size)).astype(dtype) for size in (n, extra))
+    out, other = np.ones((k, n), dtype), np.ones((k, extra), dtype)
+    gemm.add_transposed_products(a, (out, extra, b), (other, k, c))
+    np.testing.assert_allclose(out, 1 + a[:, extra : extra + k].T @ b, atol=tolerance)
+    np.testing.assert_allclose(other, 1 + a[:, k : 2 * k].T @ c, atol=tolerance)
 
 
 @scalar

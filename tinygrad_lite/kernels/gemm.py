@@ -22,7 +22,7 @@ from tinygrad_lite.kernels.threads import spread
 
 ROWS = 8 if WIDE else 4  # of a register tile; its columns are two vectors
 DEPTH = 256  # rows of a block of a panel
-CHUNK = 32  # rows of the other operand at a time, so that they stay in the second-level cache
+CHUNK = 64  # rows of the other operand at a time, so that they stay in the second-level cache
 
 
 @intrinsic(prefer_literal=True)  # type: ignore[misc]
@@ -91,7 +91,7 @@ def pack(w, i, row_step, column_step, rows, columns, to, width):
     span = -(-columns // width) * width  # of all panels
     for block in range(0, rows, DEPTH):
         depth = min(DEPTH, rows - block)
-        group = span if column_step == 1 else width  # read along what is contiguous
+        group = max(span, width) if column_step == 1 else width  # read along what is contiguous
         for first in range(0, columns, group):
             for k in range(depth):
                 for panel in range(first, min(first + group, columns), width):
@@ -147,26 +147,36 @@ def multiply_rows(out, bias, x, apart, packed, depth, columns, width, start, sto
 
 
 @compiled
-def multiply_transposed(out, a, i, a_step, b, j, b_step, depth, columns, width, start, stop):
-    """out[m, c] += sum over k < depth of a[i + k * a_step + m] * b[j + k * b_step + c], for rows `start` to `stop`.
+def multiply_transposed(a, a_step, parts, depth, width, start, stop):
+    """out[m - low, c] += sum over k < depth of a[k * a_step + m] * b[k * columns + c], for columns m of a.
 
-    Both operands are packed, a block of each at a time.
+    parts: tuples (out, low, high, b, columns), where m goes from `low` to `high`, and in all from `start` to `stop`.
+    The operands are packed a block at a time, and a only once for all parts.
     """
-    left = np.empty(DEPTH * 4 * width, out.dtype)
-    right = np.empty(DEPTH * -(-columns // width) * width, out.dtype)
+    size = 0
+    for _, _, _, _, columns in parts:
+        size += -(-columns // width) * width
+    left, right = np.empty(DEPTH * 4 * width, a.dtype), np.empty(DEPTH * size, a.dtype)
     for first in range(0, depth, DEPTH):
-        block = min(DEPTH, depth - first)
-        pack(b, j + first * b_step, b_step, 1, block, columns, right, width)
+        block, p = min(DEPTH, depth - first), 0
+        for _, _, _, b, columns in parts:
+            pack(b, first * columns, columns, 1, block, columns, right[p:], width)
+            p += -(-columns // width) * width * block
         for panels in range(start, stop, 4 * width):
-            last = min(panels + 4 * width, stop)
-            pack(a, i + first * a_step + panels, a_step, 1, block, last - panels, left, width)
-            for m in range(panels, last, ROWS):
-                panel, row = divmod(m - panels, width)
-                for c in range(0, columns, width):
-                    few_rows(
-                        min(ROWS, last - m), out, m * columns + c, columns, min(width, columns - c),
-                        left, panel * width * block + row, 1, width, right, c * block, block,
-                    )  # fmt: skip
+            last, p = min(panels + 4 * width, stop), 0
+            pack(a, first * a_step + panels, a_step, 1, block, last - panels, left, width)
+            for out, low, high, _, columns in parts:
+                m = max(panels, low)
+                while m < min(last, high):
+                    panel, row = divmod(m - panels, width)
+                    count = min(ROWS, min(last, high) - m, width - row)
+                    i = panel * width * block + row
+                    for c in range(0, columns, width):
+                        inside = min(width, columns - c)
+                        o = (m - low) * columns + c
+                        few_rows(count, out, o, columns, inside, left, i, 1, width, right, p + c * block, block)
+                    m += count
+                p += -(-columns // width) * width * block
 
 
 # ----------------------------------------------------------------------------- called from Python
@@ -198,13 +208,12 @@ def product(x: np.ndarray, w: np.ndarray, bias: np.ndarray) -> np.ndarray:
     return out
 
 
-def add_transposed_product(out: np.ndarray, a: np.ndarray, skip: int, b: np.ndarray) -> None:
-    """out += a[:, skip : skip + len(out)].T @ b; all are C-contiguous."""
-    width = 2 * BYTES // out.itemsize
+def add_transposed_products(a: np.ndarray, *parts: tuple[np.ndarray, int, np.ndarray]) -> None:
+    """out += a[:, low : low + len(out)].T @ b for each part (out, low, b), two of them; all are C-contiguous."""
+    width = 2 * BYTES // a.itemsize
+    flat = tuple((out.ravel(), low, low + len(out), b.ravel(), b.shape[1]) for out, low, b in parts)
 
     def task(start: int, stop: int) -> None:
-        multiply_transposed(
-            out.ravel(), a.ravel(), skip, a.shape[1], b.ravel(), 0, b.shape[1], len(b), b.shape[1], width, start, stop
-        )
+        multiply_transposed(a.ravel(), a.shape[1], flat, len(a), width, start, stop)
 
-    spread(task, len(out), 2.0 * len(b) * out.size)
+    spread(task, a.shape[1], 2.0 * len(a) * sum(out.size for out, _, _ in parts))

@@ -188,9 +188,11 @@ def recurrence_back(
     dx, dw, du = None, np.zeros_like(weight_ih, order="C"), np.zeros_like(weight_hh, order="C")
     if inputs:
         dx = gemm.product(every, weight_ih, np.zeros(x.shape[2], x.dtype)).reshape(x.shape)
-    gemm.add_transposed_product(dw, every, 0, rows(x))
-    later, earlier = (d[:-1], out[1:]) if reverse else (d[1:], out[:-1])
-    begin = d[np.maximum(last - 1, 0), np.arange(batch)] if reverse else d[0]
-    for after, state in ((later, earlier), (begin, h0)):
-        gemm.add_transposed_product(du, rows(after), first, rows(state))
+    # The state before a time is the output of the time before; that before the first time is h0.
+    later, earlier = (slice(-1), slice(1, None)) if reverse else (slice(1, None), slice(-1))
+    starts = np.maximum(last - 1, 0) if reverse else 0 * last
+    begin, nothing = np.arange(batch), np.zeros((batch, 0), x.dtype)
+    gemm.add_transposed_products(rows(d[later]), (dw, 0, rows(x[later])), (du, first, rows(out[earlier])))
+    gemm.add_transposed_products(d[-1 if reverse else 0], (dw, 0, x[-1 if reverse else 0]), (du, first, nothing))
+    gemm.add_transposed_products(d[starts, begin], (dw, 0, nothing), (du, first, h0))
     return dx, dh, None if c0 is None else dc, dw, du, every.sum(0)
