@@ -84,11 +84,13 @@ def test_products_are_those_of_numpy(data):
     m, k, n = (data.draw(st.sampled_from(s)) for s in ([0, 1, 7, 9, 40], [1, 5, 257, 520], [1, 15, 32, 70, 129]))
     dtype, extra = data.draw(st.sampled_from([np.float32, np.float64])), data.draw(st.integers(0, 3))
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
-    x, w, bias = (rng.standard_normal(s).astype(dtype) for s in ((m, k + extra), (k, n), n + extra))
-    want = np.concatenate([x[:, :k] @ w, np.zeros((m, extra))], axis=1) + bias
     tolerance = 1e-3 if dtype == np.float32 else 1e-10
+    x, w = rng.standard_normal((m, k + extra)).astype(dtype), rng.standard_normal((k, n)).astype(dtype)
     for weights in (w, np.ascontiguousarray(w.T).T):
-        np.testing.assert_allclose(gemm.product(x, weights, bias), want, atol=tolerance)
+        out, ((panels,), width) = np.ones((m, n + extra), dtype), gemm.packed(weights)
+        gemm.multiply_add(out.ravel(), 0, n + extra, x.ravel(), extra, k + extra, m, panels, k, n, width)
+        np.testing.assert_allclose(out[:, :n], 1 + x[:, extra:] @ w, atol=tolerance)
+        assert (out[:, n:] == 1).all()
     a = rng.standard_normal((m, 2 * k + extra)).astype(dtype)
     b, c = (rng.standard_normal((m, size)).astype(dtype) for size in (n, extra))
     out, other = np.ones((k, n), dtype), np.ones((k, extra), dtype)

@@ -22,7 +22,6 @@ from tinygrad_lite.kernels.threads import spread
 
 ROWS = 8 if WIDE else 4  # of a register tile; its columns are two vectors
 DEPTH = 256  # rows of a block of a panel
-CHUNK = 64  # rows of the other operand at a time, so that they stay in the second-level cache
 
 
 @intrinsic(prefer_literal=True)  # type: ignore[misc]
@@ -136,17 +135,6 @@ def multiply_add(out, o, step, x, i, apart, count, packed, depth, columns, width
 
 
 @compiled
-def multiply_rows(out, bias, x, apart, packed, depth, columns, width, start, stop):
-    """out[m] = bias + x[m] @ w for the rows from `start` to `stop`, the product in the first columns of `out` only."""
-    step = len(bias)
-    for first in range(start, stop, CHUNK):
-        count = min(CHUNK, stop - first)
-        for m in range(first, first + count):
-            out[m * step : (m + 1) * step] = bias
-        multiply_add(out, first * step, step, x, first * apart, apart, count, packed, depth, columns, width)
-
-
-@compiled
 def multiply_transposed(a, a_step, parts, depth, width, start, stop):
     """out[m - low, c] += sum over k < depth of a[k * a_step + m] * b[k * columns + c], for columns m of a.
 
@@ -182,30 +170,18 @@ def multiply_transposed(a, a_step, parts, depth, width, start, stop):
 # ----------------------------------------------------------------------------- called from Python
 
 
-def packed(w: np.ndarray) -> tuple[np.ndarray, int]:
-    """The matrix w, or its transpose's view, in panels, and the columns of a panel; until this thread packs again."""
-    rows, columns = w.shape
-    width = 2 * BYTES // w.itemsize
-    to = workspace(rows * -(-columns // width) * width, w.dtype)
-    straight = w.flags.c_contiguous
-    row_step, column_step = (columns, 1) if straight else (1, rows)
-    pack(contiguous(w if straight else w.T).ravel(), 0, row_step, column_step, rows, columns, to, width)
-    return to, width
-
-
-def product(x: np.ndarray, w: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """bias + x[:, : len(w)] @ w, (len(x), len(bias)), where w has no more columns than there are bias values.
-
-    x is C-contiguous, as are w or w.T, and bias.
-    """
-    out = np.empty((len(x), len(bias)), x.dtype)
-    panels, width = packed(w)
-
-    def task(start: int, stop: int) -> None:
-        multiply_rows(out.ravel(), bias, x.ravel(), x.shape[1], panels, *w.shape, width, start, stop)
-
-    spread(task, len(x), 2.0 * len(x) * w.size)
-    return out
+def packed(*matrices: np.ndarray) -> tuple[list[np.ndarray], int]:
+    """Matrices, or views of their transposes, in panels, and the columns of a panel; until this thread packs again."""
+    width = 2 * BYTES // matrices[0].itemsize
+    sizes = [len(w) * -(-w.shape[1] // width) * width for w in matrices]
+    space, panels, o = workspace(sum(sizes), matrices[0].dtype), [], 0
+    for w, size in zip(matrices, sizes):
+        straight = w.flags.c_contiguous
+        steps = (w.shape[1], 1) if straight else (1, len(w))
+        panels.append(space[o : o + size])
+        pack(contiguous(w if straight else w.T).ravel(), 0, *steps, *w.shape, panels[-1], width)
+        o += size
+    return panels, width
 
 
 def add_transposed_products(a: np.ndarray, *parts: tuple[np.ndarray, int, np.ndarray]) -> None:

@@ -21,6 +21,9 @@ from tinygrad_lite.kernels.functions import scalar, sigmoid, tanh
 from tinygrad_lite.kernels.threads import spread
 from tinygrad_lite.kernels.twins import recurrent as twins
 
+CHUNK = 64
+"""Rows of inputs that are multiplied at once: enough to reuse the weights, and few enough for the cache."""
+
 # ------------------------------------------------------------------------- the cells, for one hidden unit
 
 
@@ -64,17 +67,33 @@ def gru_cell_back(n, r, z, m, h, dh, g_out):
 
 
 @compiled
-def run(gates, packed, width, h, c0, out, cells, lengths, reverse, sizes, start, stop):
-    """Sequences `start` to `stop` through all times. gates: x @ weight_ih.T + bias at first; h: h0 at first.
+def together(batch, start, stop):
+    """How many times' inputs are multiplied at once: several where sequences are few, and all of them are here."""
+    return max(1, CHUNK // batch) if stop - start == batch else 1
 
-    All but lengths are flat; sizes: T, N, H and how many columns of the gates the state feeds, the last ones.
+
+@compiled
+def run(gates, bias, x, packed_ih, packed_hh, width, h, c0, out, cells, lengths, reverse, sizes, start, stop):
+    """Sequences `start` to `stop` through all times. gates: to be filled in; h: h0 at first.
+
+    All but lengths are flat. sizes: T, N, I, H, and of how many columns of the gates the input is a part, the first
+    ones, and the state, the last ones.
     """
-    steps, batch, hidden, fed = sizes
-    columns = 4 * hidden
+    steps, batch, inputs, hidden, fed_x, fed_h = sizes
+    columns, ahead = 4 * hidden, together(batch, start, stop)
     for s in range(steps):
         t = steps - 1 - s if reverse else s
-        to, source = (t * batch + start) * columns + columns - fed, start * hidden
-        gemm.multiply_add(gates, to, columns, h, source, hidden, stop - start, packed, hidden, fed, width)
+        if s % ahead == 0:
+            times = min(ahead, steps - s)
+            first = (t - times + 1 if reverse else t) * batch + start
+            rows = (times - 1) * batch + stop - start
+            for i in range(first * columns, (first + rows) * columns, columns):
+                gates[i : i + columns] = bias
+            gemm.multiply_add(
+                gates, first * columns, columns, x, first * inputs, inputs, rows, packed_ih, inputs, fed_x, width
+            )
+        to, source = (t * batch + start) * columns + columns - fed_h, start * hidden
+        gemm.multiply_add(gates, to, columns, h, source, hidden, stop - start, packed_hh, hidden, fed_h, width)
         for n in range(start, stop):
             row, state = t * batch + n, n * hidden
             i = row * columns
@@ -94,10 +113,12 @@ def run(gates, packed, width, h, c0, out, cells, lengths, reverse, sizes, start,
 
 
 @compiled
-def run_back(d, g_out, dh, dc, packed, width, h0, c0, out, gates, cells, lengths, reverse, sizes, start, stop):
-    """Sequences `start` to `stop` back through all times. d (T, N, 4H): to be filled in. dh, dc: g_h, g_c at first."""
-    steps, batch, hidden, fed = sizes
-    columns = 4 * hidden
+def run_back(
+    d, dx, dh, dc, g_out, packed_ih, packed_hh, width, h0, c0, out, gates, cells, lengths, reverse, sizes, start, stop
+):
+    """Sequences `start` to `stop` back through all times. d: to be filled in, and dx, if it isn't empty; dh, dc: g_h, g_c at first."""
+    steps, batch, inputs, hidden, fed_x, fed_h = sizes
+    columns, ahead = 4 * hidden, together(batch, start, stop)
     for s in range(steps):
         t = s if reverse else steps - 1 - s
         for n in range(start, stop):
@@ -117,16 +138,24 @@ def run_back(d, g_out, dh, dc, packed, width, h0, c0, out, gates, cells, lengths
             else:
                 h = at(h0 if first else out, before)
                 each(gru_cell_back, hidden, (*to, dh_n), (*four, h, dh_n, g))
-        source = (t * batch + start) * columns + columns - fed
-        gemm.multiply_add(dh, start * hidden, hidden, d, source, columns, stop - start, packed, fed, hidden, width)
+        source = (t * batch + start) * columns + columns - fed_h
+        gemm.multiply_add(dh, start * hidden, hidden, d, source, columns, stop - start, packed_hh, fed_h, hidden, width)
+        times = s % ahead + 1
+        if len(dx) and (times == ahead or s == steps - 1):
+            row = (t - times + 1 if reverse else t) * batch + start
+            rows = (times - 1) * batch + stop - start
+            dx[row * inputs : (row + rows) * inputs] = 0
+            gemm.multiply_add(
+                dx, row * inputs, inputs, d, row * columns, columns, rows, packed_ih, fed_x, inputs, width
+            )
 
 
 # -------------------------------------------------------------------------------------- the two kernels
 
 
-def work(out: np.ndarray) -> float:
-    """The arithmetic operations of the products with the state, roughly."""
-    return 8.0 * out.size * out.shape[2]
+def work(x: np.ndarray, *weights: np.ndarray) -> float:
+    """The arithmetic operations of the products, roughly."""
+    return 2.0 * x.shape[0] * x.shape[1] * sum(w.size for w in weights)
 
 
 def compilable(*arrays: Any) -> bool:
@@ -140,6 +169,11 @@ def rows(x: np.ndarray) -> np.ndarray:
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
+def flat(*arrays: np.ndarray) -> list[np.ndarray]:
+    """Each as one row, in memory too."""
+    return [contiguous(a).ravel() for a in arrays]
+
+
 def ends(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndarray:
     return np.full(batch, steps) if lengths is None else np.array(lengths, np.int64)
 
@@ -148,20 +182,18 @@ def recurrence(x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, bias: A
     """See twins.recurrence."""
     if not compilable(x, h0, c0, weight_ih, weight_hh, bias):
         return twins.recurrence(x, h0, c0, weight_ih, weight_hh, bias, lengths, reverse)
-    steps, batch, hidden = *x.shape[:2], h0.shape[1]
-    x, bias, lengths = contiguous(x), contiguous(bias), ends(lengths, steps, batch)
-    gates = gemm.product(rows(x), weight_ih.T, bias).reshape(steps, batch, 4 * hidden)
-    packed, width = gemm.packed(weight_hh.T)
-    h, out = np.array(h0, order="C"), np.empty((steps, batch, hidden), x.dtype)
-    c, cells = (h[:0, :0], out[:0, :0, :0]) if c0 is None else (contiguous(c0), np.empty_like(out))
-
-    sizes, flat = (steps, batch, hidden, len(weight_hh)), [a.ravel() for a in (h, c, out, cells)]
+    sizes = steps, batch, _, hidden, _, _ = *x.shape, h0.shape[1], len(weight_ih), len(weight_hh)
+    (packed_ih, packed_hh), width = gemm.packed(weight_ih.T, weight_hh.T)
+    gates, out = np.empty((steps, batch, 4 * hidden), x.dtype), np.empty((steps, batch, hidden), x.dtype)
+    h, cells = np.array(h0, order="C"), out[:0, :0, :0] if c0 is None else np.empty_like(out)
+    given = *flat(bias, x), packed_ih, packed_hh, width
+    states, last = flat(h, h[:0] if c0 is None else c0, out, cells), ends(lengths, steps, batch)
 
     def task(start: int, stop: int) -> None:
-        run(gates.ravel(), packed, width, *flat, lengths, reverse, sizes, start, stop)
+        run(gates.ravel(), *given, *states, last, reverse, sizes, start, stop)
 
-    spread(task, batch, work(out))
-    return out, h, c if c0 is None else cells[0 if reverse else -1].copy(), gates, cells
+    spread(task, batch, work(x, weight_ih, weight_hh))
+    return out, h, h[:0, :0] if c0 is None else cells[0 if reverse else -1].copy(), gates, cells
 
 
 def recurrence_back(
@@ -172,22 +204,19 @@ def recurrence_back(
     arrays = (g_out, g_h, g_c, x, h0, c0, weight_ih, weight_hh, out, gates, cells)
     if not compilable(*arrays):
         return twins.recurrence_back(*arrays, lengths, reverse, inputs)
-    packed, width = gemm.packed(weight_hh)
-    d, dh, dc = np.empty(gates.shape, gates.dtype), np.array(g_h, order="C"), np.array(g_c, order="C")
-    g_out, x, h0, out, gates, cells = map(contiguous, (g_out, x, h0, out, gates, cells))
-    c = dc if c0 is None else contiguous(c0)
-    (steps, batch, columns), hidden = d.shape, out.shape[2]
-    last, sizes = ends(lengths, steps, batch), (steps, batch, hidden, len(weight_hh))
-    made, given = ([a.ravel() for a in group] for group in ((d, g_out, dh, dc), (h0, c, out, gates, cells)))
+    sizes = steps, batch, _, _, _, _ = *x.shape, h0.shape[1], len(weight_ih), len(weight_hh)
+    panels, width = gemm.packed(weight_ih, weight_hh)
+    d, dx = np.empty(gates.shape, gates.dtype), np.empty(x.shape if inputs else 0, x.dtype)
+    dh, dc = np.array(g_h, order="C"), np.array(g_c, order="C")
+    made, given = flat(d, dx, dh, dc, g_out), flat(h0, dc if c0 is None else c0, out, gates, cells)
+    last = ends(lengths, steps, batch)
 
     def task(start: int, stop: int) -> None:
-        run_back(*made, packed, width, *given, last, reverse, sizes, start, stop)
+        run_back(*made, *panels, width, *given, last, reverse, sizes, start, stop)
 
-    spread(task, batch, work(out))
-    every, first = rows(d), columns - len(weight_hh)
-    dx, dw, du = None, np.zeros_like(weight_ih, order="C"), np.zeros_like(weight_hh, order="C")
-    if inputs:
-        dx = gemm.product(every, weight_ih, np.zeros(x.shape[2], x.dtype)).reshape(x.shape)
+    spread(task, batch, work(x, weight_ih, weight_hh))
+    x, h0, out = contiguous(x), contiguous(h0), contiguous(out)
+    dw, du, first = np.zeros(weight_ih.shape, x.dtype), np.zeros(weight_hh.shape, x.dtype), gates.shape[2] - len(weight_hh)
     # The state before a time is the output of the time before; that before the first time is h0.
     later, earlier = (slice(-1), slice(1, None)) if reverse else (slice(1, None), slice(-1))
     starts = np.maximum(last - 1, 0) if reverse else 0 * last
@@ -195,4 +224,4 @@ def recurrence_back(
     gemm.add_transposed_products(rows(d[later]), (dw, 0, rows(x[later])), (du, first, rows(out[earlier])))
     gemm.add_transposed_products(d[-1 if reverse else 0], (dw, 0, x[-1 if reverse else 0]), (du, first, nothing))
     gemm.add_transposed_products(d[starts, begin], (dw, 0, nothing), (du, first, h0))
-    return dx, dh, None if c0 is None else dc, dw, du, every.sum(0)
+    return dx if inputs else None, dh, None if c0 is None else dc, dw, du, rows(d).sum(0)
