@@ -1,9 +1,10 @@
-"""A product of a few rows with a matrix that is packed once and used many times, as a recurrence needs it.
+"""Matrix products inside compiled loops, as a recurrence needs them: out += x @ w and out += a.T @ b.
 
-NumPy's BLAS packs its operands anew at each call and can't be called inside a compiled loop. Here the matrix is
-kept in panels of as many columns as two vector registers hold, cut into blocks of rows so that a block of a panel
-stays in the first-level cache while all rows of the other operand pass by; a register tile of a few rows times one
-panel takes the sum. Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication".
+NumPy's BLAS can't be called there, packs a matrix anew at each call, and its threads stay awake after it, in the way
+of ours. Here a matrix is packed into panels of as many columns as two vector registers hold, cut into blocks of rows
+so that a block of a panel stays in the first-level cache while the rows of the other operand pass by; a register
+tile of a few rows times one panel takes the sum. Goto and van de Geijn 2008, "Anatomy of high-performance matrix
+multiplication".
 """
 
 from __future__ import annotations
@@ -22,6 +23,16 @@ from tinygrad_lite.kernels.threads import spread
 
 ROWS = 8 if WIDE else 4  # of a register tile; its columns are two vectors
 DEPTH = 256  # rows of a block of a panel
+GROUP = 8  # panels of a that are packed at a time for a.T @ b: with all of a block of b they fit the second-level cache
+NUMBER = ir.IntType(32)
+NEAR, NEXT = 3, 2  # the first- and the second-level cache, for `prefetch`
+
+
+def prefetch(builder: Any, where: Any, write: bool, level: int) -> None:
+    """Ask for the memory at a pointer, before it is needed; harmless if there is none."""
+    kind = ir.FunctionType(ir.VoidType(), [where.type, NUMBER, NUMBER, NUMBER])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [where, *(NUMBER(int(k)) for k in (write, level, 1))])
 
 
 @intrinsic(prefer_literal=True)  # type: ignore[misc]
@@ -38,50 +49,52 @@ def tile(
         emit = Emit(context, builder, out.dtype)
         _, _, o, step, width, _, i, apart, along, _, p, depth = args
         to, source, packed = (emit.data(signature.args[k], args[k]) for k in (1, 5, 9))
-        bits = ir.VectorType(ir.IntType(1), emit.lanes)
-        pointer = emit.vector.as_pointer()
-        name = f"v{emit.lanes}f{8 * emit.size}.p0"
-        kind = ir.FunctionType(emit.vector, [pointer, ir.IntType(32), bits, emit.vector])
-        load = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.{name}")
-        kind = ir.FunctionType(ir.VoidType(), [emit.vector, pointer, ir.IntType(32), bits])
-        store = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.{name}")
-        kind = ir.FunctionType(ir.VoidType(), [pointer] + [ir.IntType(32)] * 3)
-        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-
-        counts = ir.VectorType(INT, emit.lanes)
-        nothing = ir.Constant(counts, ir.Undefined)
-        one = builder.insert_element(nothing, width, ir.Constant(ir.IntType(32), 0))
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), emit.lanes), [0] * emit.lanes)
-        wide = builder.shuffle_vector(one, nothing, mask)
-        inside = [
-            builder.icmp_signed("<", ir.Constant(counts, list(range(v, v + emit.lanes))), wide)
-            for v in (0, emit.lanes)
-        ]
-        count = rows.literal_value
-        starts = [builder.add(i, builder.mul(apart, INT(m))) for m in range(count)]
-        places = [
-            (emit.place(to, emit.at(builder.add(o, builder.mul(step, INT(m))), v * emit.lanes)), inside[v])
-            for m in range(count)
-            for v in range(2)
-        ]
-        size, zero = ir.Constant(ir.IntType(32), emit.size), ir.Constant(emit.vector, None)
+        firsts = [builder.add(i, builder.mul(apart, INT(m))) for m in range(rows.literal_value)]
+        lines = [builder.add(o, builder.mul(step, INT(m))) for m in range(rows.literal_value)]
+        places = [emit.place(to, emit.at(line, v * emit.lanes)) for line in lines for v in range(2)]
+        for where in places:  # fetched while the sum is taken
+            prefetch(builder, where, True, NEAR)
 
         def body(k: Any, sums: list) -> list:
-            at = builder.add(p, builder.mul(k, INT(2 * emit.lanes)))
+            at, shift = builder.add(p, builder.mul(k, INT(2 * emit.lanes))), builder.mul(k, along)
             ws = [emit.load(packed, emit.at(at, v * emit.lanes)) for v in range(2)]
-            shift = builder.mul(k, along)
-            xs = [emit.spread(builder.load(builder.gep(source, [builder.add(s, shift)]))) for s in starts]
+            for v in range(2):  # the panel after this one
+                prefetch(builder, emit.place(packed, emit.at(at, (2 * DEPTH + v) * emit.lanes)), False, NEXT)
+            xs = [emit.spread(builder.load(builder.gep(source, [builder.add(first, shift)]))) for first in firsts]
             pairs = [(x, w) for x in xs for w in ws]
             return [builder.call(emit.fma, [x, w, s]) for (x, w), s in zip(pairs, sums)]
 
-        for where, _ in places:  # fetched while the sum is taken
-            builder.call(prefetch, [where, *(ir.Constant(ir.IntType(32), k) for k in (1, 3, 1))])
-        for value, (where, lanes) in zip(emit.loop(INT(0), depth, 1, [zero] * len(places), body), places):
-            total = builder.fadd(builder.call(load, [where, size, lanes, zero]), value)
-            builder.call(store, [total, where, size, lanes])
+        zero = ir.Constant(emit.vector, None)
+        sums = emit.loop(INT(0), depth, 1, [zero] * len(places), body)
+
+        # Only the places below `width` are read and written.
+        bits, pointer = ir.VectorType(ir.IntType(1), emit.lanes), emit.vector.as_pointer()
+        name = f"v{emit.lanes}f{8 * emit.size}.p0"
+        kind = ir.FunctionType(emit.vector, [pointer, NUMBER, bits, emit.vector])
+        load = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.{name}")
+        kind = ir.FunctionType(ir.VoidType(), [emit.vector, pointer, NUMBER, bits])
+        store = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.{name}")
+        below = builder.sub(builder.shl(INT(1), width), INT(1))  # as many ones
+        halves = [builder.trunc(builder.lshr(below, INT(v * emit.lanes)), ir.IntType(emit.lanes)) for v in range(2)]
+        masks = [builder.bitcast(half, bits) for half in halves]
+        for k, (where, value) in enumerate(zip(places, sums)):
+            before = builder.call(load, [where, NUMBER(emit.size), masks[k % 2], zero])
+            builder.call(store, [builder.fadd(before, value), where, NUMBER(emit.size), masks[k % 2]])
         return context.get_dummy_value()
 
     return types.void(rows, out, o, step, width, x, i, apart, along, panel, p, depth), generate
+
+
+@intrinsic  # type: ignore[misc]
+def fetch(typing: Any, array: Any, index: Any) -> Any:
+    """Bring array[index] into the cache, if there is such a place."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = Emit(context, builder, array.dtype)
+        prefetch(builder, emit.place(emit.data(array, args[0]), args[1]), False, NEAR)
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
 
 
 @compiled
@@ -95,6 +108,9 @@ def pack(w, i, row_step, column_step, rows, columns, to, width):
             for k in range(depth):
                 for panel in range(first, min(first + group, columns), width):
                     o, count = block * span + panel * depth + k * width, min(width, columns - panel)
+                    ahead = i + (block + k + 8) * row_step + panel * column_step  # in another page, often
+                    fetch(w, ahead)
+                    fetch(w, ahead + width // 2)
                     copy(to, o, 1, w, i + (block + k) * row_step + panel * column_step, column_step, count)
                     for c in range(count, width):
                         to[o + c] = 0
@@ -144,14 +160,14 @@ def multiply_transposed(a, a_step, parts, depth, width, start, stop):
     size = 0
     for _, _, _, _, columns in parts:
         size += -(-columns // width) * width
-    left, right = np.empty(DEPTH * 4 * width, a.dtype), np.empty(DEPTH * size, a.dtype)
+    left, right = np.empty(DEPTH * GROUP * width, a.dtype), np.empty(DEPTH * size, a.dtype)
     for first in range(0, depth, DEPTH):
         block, p = min(DEPTH, depth - first), 0
         for _, _, _, b, columns in parts:
             pack(b, first * columns, columns, 1, block, columns, right[p:], width)
             p += -(-columns // width) * width * block
-        for panels in range(start, stop, 4 * width):
-            last, p = min(panels + 4 * width, stop), 0
+        for panels in range(start, stop, GROUP * width):
+            last, p = min(panels + GROUP * width, stop), 0
             pack(a, first * a_step + panels, a_step, 1, block, last - panels, left, width)
             for out, low, high, _, columns in parts:
                 m = max(panels, low)
@@ -176,12 +192,24 @@ def packed(*matrices: np.ndarray) -> tuple[list[np.ndarray], int]:
     sizes = [len(w) * -(-w.shape[1] // width) * width for w in matrices]
     space, panels, o = workspace(sum(sizes), matrices[0].dtype), [], 0
     for w, size in zip(matrices, sizes):
-        straight = w.flags.c_contiguous
-        steps = (w.shape[1], 1) if straight else (1, len(w))
         panels.append(space[o : o + size])
-        pack(contiguous(w if straight else w.T).ravel(), 0, *steps, *w.shape, panels[-1], width)
+        pack_blocks(w, panels[-1], width)
         o += size
     return panels, width
+
+
+def pack_blocks(w: np.ndarray, to: np.ndarray, width: int) -> None:
+    """`pack` all of w, several threads a block each."""
+    straight = w.flags.c_contiguous
+    row_step, column_step = (w.shape[1], 1) if straight else (1, len(w))
+    source = contiguous(w if straight else w.T).ravel()
+
+    def task(start: int, stop: int) -> None:
+        first, last = start * DEPTH, min(stop * DEPTH, len(w))
+        place = to[first * (len(to) // max(len(w), 1)) :]
+        pack(source, first * row_step, row_step, column_step, last - first, w.shape[1], place, width)
+
+    spread(task, -(-len(w) // DEPTH), 8.0 * w.size)
 
 
 def add_transposed_products(a: np.ndarray, *parts: tuple[np.ndarray, int, np.ndarray]) -> None:

@@ -69,7 +69,13 @@ def gru_cell_back(n, r, z, m, h, dh, g_out):
 @compiled
 def together(batch, start, stop):
     """How many times' inputs are multiplied at once: several where sequences are few, and all of them are here."""
-    return max(1, CHUNK // batch) if stop - start == batch else 1
+    return max(1, CHUNK // max(batch, 1)) if stop - start == batch else 1
+
+
+@compiled
+def blocks(x, i, hidden):
+    """Where the four blocks of a row lie that begins at x[i]."""
+    return at(x, i), at(x, i + hidden), at(x, i + 2 * hidden), at(x, i + 3 * hidden)
 
 
 @compiled
@@ -104,8 +110,7 @@ def run(gates, bias, x, packed_ih, packed_hh, width, h, c0, out, cells, lengths,
                 if len(cells):
                     cells[row * hidden : (row + 1) * hidden] = c[before : before + hidden]
                 continue
-            four = at(gates, i), at(gates, i + hidden), at(gates, i + 2 * hidden), at(gates, i + 3 * hidden)
-            new, h_n = at(out, row * hidden), at(h, state)
+            four, new, h_n = blocks(gates, i, hidden), at(out, row * hidden), at(h, state)
             if len(cells):
                 each(lstm_cell, hidden, (*four, at(cells, row * hidden), h_n, new), (*four, at(c, before)))
             else:
@@ -116,7 +121,11 @@ def run(gates, bias, x, packed_ih, packed_hh, width, h, c0, out, cells, lengths,
 def run_back(
     d, dx, dh, dc, g_out, packed_ih, packed_hh, width, h0, c0, out, gates, cells, lengths, reverse, sizes, start, stop
 ):
-    """Sequences `start` to `stop` back through all times. d: to be filled in, and dx, if it isn't empty; dh, dc: g_h, g_c at first."""
+    """Sequences `start` to `stop` back through all times.
+
+    d (the gradients of the four blocks before they are squashed) and dx, unless it is empty: to be filled in; dh and
+    dc: g_h and g_c at first. The rest as in `run`.
+    """
     steps, batch, inputs, hidden, fed_x, fed_h = sizes
     columns, ahead = 4 * hidden, together(batch, start, stop)
     for s in range(steps):
@@ -127,8 +136,7 @@ def run_back(
             if t >= lengths[n]:
                 d[i : i + columns] = 0
                 continue
-            four = at(gates, i), at(gates, i + hidden), at(gates, i + 2 * hidden), at(gates, i + 3 * hidden)
-            to = at(d, i), at(d, i + hidden), at(d, i + 2 * hidden), at(d, i + 3 * hidden)
+            four, to = blocks(gates, i, hidden), blocks(d, i, hidden)
             dh_n, g = at(dh, state), at(g_out, row * hidden)
             first = t == (lengths[n] - 1 if reverse else 0)
             before = state if first else (row + batch if reverse else row - batch) * hidden
@@ -216,12 +224,13 @@ def recurrence_back(
 
     spread(task, batch, work(x, weight_ih, weight_hh))
     x, h0, out = contiguous(x), contiguous(h0), contiguous(out)
-    dw, du, first = np.zeros(weight_ih.shape, x.dtype), np.zeros(weight_hh.shape, x.dtype), gates.shape[2] - len(weight_hh)
-    # The state before a time is the output of the time before; that before the first time is h0.
-    later, earlier = (slice(-1), slice(1, None)) if reverse else (slice(1, None), slice(-1))
-    starts = np.maximum(last - 1, 0) if reverse else 0 * last
-    begin, nothing = np.arange(batch), np.zeros((batch, 0), x.dtype)
+    dw, du = (np.zeros(w.shape, x.dtype) for w in (weight_ih, weight_hh))
+    first = gates.shape[2] - len(weight_hh)
+    # The state before a time is the output of the time before; that before a sequence's first time is h0.
+    later, earlier, t = (slice(-1), slice(1, None), -1) if reverse else (slice(1, None), slice(-1), 0)
+    begin = d[np.maximum(last - 1, 0), np.arange(batch)] if reverse else d[0]
+    nothing = np.zeros((batch, 0), x.dtype)
     gemm.add_transposed_products(rows(d[later]), (dw, 0, rows(x[later])), (du, first, rows(out[earlier])))
-    gemm.add_transposed_products(d[-1 if reverse else 0], (dw, 0, x[-1 if reverse else 0]), (du, first, nothing))
-    gemm.add_transposed_products(d[starts, begin], (dw, 0, nothing), (du, first, h0))
+    gemm.add_transposed_products(d[t], (dw, 0, x[t]), (du, first, nothing))
+    gemm.add_transposed_products(begin, (dw, 0, nothing), (du, first, h0))
     return dx if inputs else None, dh, None if c0 is None else dc, dw, du, rows(d).sum(0)
