@@ -94,21 +94,21 @@ class _RNN:
     nonlinearity: str
 
     def run(self, x: Tensor, states: list, weights: list, lengths: Any = None, reverse: bool = False) -> tuple:
-        return rnn(SQUASH[self.nonlinearity], x, *states, weights, lengths, reverse)
+        return rnn(SQUASH[self.nonlinearity], x, states[0], weights, lengths, reverse)
 
 
 class _LSTM:
     blocks, states = 4, 2
 
     def run(self, x: Tensor, states: list, weights: list, lengths: Any = None, reverse: bool = False) -> tuple:
-        return tl.lstm(x, *states, *weights, lengths, reverse)
+        return tl.lstm(*[x, *states, *weights, lengths, reverse])
 
 
 class _GRU:
     blocks = 3
 
     def run(self, x: Tensor, states: list, weights: list, lengths: Any = None, reverse: bool = False) -> tuple:
-        return tl.gru(x, *states, *weights, lengths, reverse)
+        return tl.gru(*[x, *states, *weights, lengths, reverse])
 
 
 class _Layers(_Weights):
@@ -155,8 +155,10 @@ class _Layers(_Weights):
             raise ValueError(f"{name}: needs one time at least, got shape {np.shape(input)}")
         lines, batch = self.num_layers * len(self.directions), x.shape[1]
         shape = (lines, batch, self.hidden_size) if batched else (lines, self.hidden_size)
-        states = [s.reshape(lines, batch, -1) for s in map(tl.as_tensor, self.given(hx, shape, self.weight_hh_l0.dtype))]
-        last = []
+        states = [
+            s.reshape(lines, batch, -1) for s in map(tl.as_tensor, self.given(hx, shape, self.weight_hh_l0.dtype))
+        ]
+        last: list[Any] = []
         for layer in range(self.num_layers):
             if layer and self.dropout and self.training:
                 x = tl.dropout(x, self.dropout)
@@ -196,7 +198,13 @@ class RNN(_RNN, _Layers):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", *args: Any, **params: Any
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        *args: Any,
+        **params: Any,
     ) -> None:
         super().__init__(input_size, hidden_size, num_layers, *args, **params)
         self.nonlinearity = chosen("RNN", nonlinearity)
@@ -286,7 +294,7 @@ class RNNCell(_RNN, _Cell):
 
 
 class LSTMCell(_LSTM, _Cell):
-    """One time of an `LSTM`. Called with x (N, I) or (I,), and (h, c), each (N, H) or (H,), 0 by default; returns (h, c).
+    """One time of an `LSTM`. Called with x (N, I) or (I,), and (h, c), (N, H) or (H,), 0 by default; returns (h, c).
 
     >>> import tinygrad_lite as tl
     >>> from tinygrad_lite.layers import LSTMCell

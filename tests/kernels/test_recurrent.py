@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba", reason="without Numba the twins are the kernels")
 
-from tests.kernels.test_twins import numbers, same  # noqa: E402
-from tinygrad_lite.kernels import fast, gemm, threads  # noqa: E402
-from tinygrad_lite.kernels.compiled import compiled  # noqa: E402
-from tinygrad_lite.kernels.elementwise import at, each  # noqa: E402
-from tinygrad_lite.kernels.functions import scalar  # noqa: E402
+from tests.kernels.test_twins import numbers, same
+from tinygrad_lite.kernels import fast, gemm, threads
+from tinygrad_lite.kernels.compiled import compiled
+from tinygrad_lite.kernels.elementwise import at, each
+from tinygrad_lite.kernels.functions import scalar
 
 often = settings(max_examples=40, deadline=None)
 

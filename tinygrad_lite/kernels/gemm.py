@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba.extending
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from tinygrad_lite.kernels.compiled import compiled, contiguous, workspace
 from tinygrad_lite.kernels.direct import BYTES, INT, WIDE, Emit, copy
@@ -25,6 +25,7 @@ ROWS = 8 if WIDE else 4  # of a register tile; its columns are two vectors
 DEPTH = 256  # rows of a block of a panel
 GROUP = 8  # panels of a that are packed at a time for a.T @ b: with all of a block of b they fit the second-level cache
 NUMBER = ir.IntType(32)
+intrinsic: Any = numba.extending.intrinsic
 NEAR, NEXT = 3, 2  # the first- and the second-level cache, for `prefetch`
 
 
@@ -35,7 +36,7 @@ def prefetch(builder: Any, where: Any, write: bool, level: int) -> None:
     builder.call(function, [where, *(NUMBER(int(k)) for k in (write, level, 1))])
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[misc]
+@intrinsic(prefer_literal=True)
 def tile(
     typing: Any, rows: Any, out: Any, o: Any, step: Any, width: Any, x: Any, i: Any, apart: Any, along: Any,
     panel: Any, p: Any, depth: Any,
@@ -85,7 +86,7 @@ def tile(
     return types.void(rows, out, o, step, width, x, i, apart, along, panel, p, depth), generate
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def fetch(typing: Any, array: Any, index: Any) -> Any:
     """Bring array[index] into the cache, if there is such a place."""
 

@@ -190,7 +190,8 @@ def recurrence(x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, bias: A
     """See twins.recurrence."""
     if not compilable(x, h0, c0, weight_ih, weight_hh, bias):
         return twins.recurrence(x, h0, c0, weight_ih, weight_hh, bias, lengths, reverse)
-    sizes = steps, batch, _, hidden, _, _ = *x.shape, h0.shape[1], len(weight_ih), len(weight_hh)
+    (steps, batch, features), hidden = x.shape, h0.shape[1]
+    sizes = steps, batch, features, hidden, len(weight_ih), len(weight_hh)
     (packed_ih, packed_hh), width = gemm.packed(weight_ih.T, weight_hh.T)
     gates, out = np.empty((steps, batch, 4 * hidden), x.dtype), np.empty((steps, batch, hidden), x.dtype)
     h, cells = np.array(h0, order="C"), out[:0, :0, :0] if c0 is None else np.empty_like(out)
@@ -212,7 +213,8 @@ def recurrence_back(
     arrays = (g_out, g_h, g_c, x, h0, c0, weight_ih, weight_hh, out, gates, cells)
     if not compilable(*arrays):
         return twins.recurrence_back(*arrays, lengths, reverse, inputs)
-    sizes = steps, batch, _, _, _, _ = *x.shape, h0.shape[1], len(weight_ih), len(weight_hh)
+    steps, batch, features = x.shape
+    sizes = steps, batch, features, h0.shape[1], len(weight_ih), len(weight_hh)
     panels, width = gemm.packed(weight_ih, weight_hh)
     d, dx = np.empty(gates.shape, gates.dtype), np.empty(x.shape if inputs else 0, x.dtype)
     dh, dc = np.array(g_h, order="C"), np.array(g_c, order="C")

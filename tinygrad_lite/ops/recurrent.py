@@ -52,11 +52,11 @@ def recurrence_all(
 
 def checked(name: str, gates: int, x: Array, states: dict, weights: dict, lengths: Any) -> tuple[list, Any]:
     """x and the states as Tensors, zeros for those that are None, and the lengths as an array, or raise."""
-    x, weight_ih, weight_hh = as_tensor(x), weights["weight_ih"], weights["weight_hh"]
+    x, weight_hh = as_tensor(x), weights["weight_hh"]
     if x.ndim != 3 or not len(x):
         raise ValueError(f"{name}: the input has shape {x.shape}; it needs (T, N, I), times first, T at least 1")
     (steps, batch, inputs), hidden = x.shape, np.shape(weight_hh)[-1]
-    wanted = {"weight_ih": (gates * hidden, inputs), "weight_hh": (gates * hidden, hidden)}
+    wanted: dict[str, tuple] = {"weight_ih": (gates * hidden, inputs), "weight_hh": (gates * hidden, hidden)}
     wanted |= dict.fromkeys(("bias_ih", "bias_hh"), (gates * hidden,)) | dict.fromkeys(states, (batch, hidden))
     for what, value in (weights | states).items():
         if value is not None and np.shape(value) != wanted[what]:

@@ -60,7 +60,8 @@ def recurrence(
     cell = gru_cell if c0 is None else lstm_cell
     inputs = x @ weight_ih.T
     h, c = h0, np.zeros((0, 0), x.dtype) if c0 is None else c0
-    out, gates, cells = [None] * steps, [None] * steps, [c[:0]] * steps
+    out: list[Any] = [None] * steps
+    gates, cells = list(out), list(out)
     for t in reversed(range(steps)) if reverse else range(steps):
         new_h, new_c, values = cell(inputs[t], h @ weight_hh.T, h, c, bias)
         running = np.ones((batch, 1), bool) if lengths is None else (t < lengths)[:, None]
@@ -98,10 +99,13 @@ def recurrence_back(
     cell_back = gru_cell_back if c0 is None else lstm_cell_back
     first, last = 4 * hidden - len(weight_hh), len(weight_ih)  # x feeds the columns up to last, h those from first
     ends = np.full(batch, steps) if lengths is None else lengths
-    dh, dc, dx = g_h, g_c, [None] * steps
-    dw = du = db = 0
+    dh, dc = g_h, g_c
+    dx: list[Any] = [None] * steps
+    dw: Any = 0
+    du: Any = 0
+    db: Any = 0
     for t in range(steps) if reverse else reversed(range(steps)):
-        running, begins = (t < ends)[:, None], (t == (ends - 1 if reverse else ends * 0))[:, None]
+        running, begins = (t < ends)[:, None], np.equal(t, ends - 1 if reverse else ends * 0)[:, None]
         before = min(t + 1, steps - 1) if reverse else max(t - 1, 0)
         h = np.where(begins, h0, out[before])
         c, new_c = (None, None) if c0 is None else (np.where(begins, c0, cells[before]), cells[t])
@@ -120,8 +124,8 @@ def example(t: Any, cell: bool, lengths: Any, reverse: bool) -> tuple[tuple, tup
     rng = np.random.default_rng(0)
     steps, batch, inputs, hidden = 3, 15, 2, 3
     rows = (4 if cell else 3) * hidden
-    x, h0, c0 = (rng.standard_normal(s).astype(t) for s in ((steps, batch, inputs), (batch, hidden), (batch, hidden)))
-    c0 = c0 if cell else None
+    x, h0 = (rng.standard_normal(s).astype(t) for s in ((steps, batch, inputs), (batch, hidden)))
+    c0 = h0[::-1].copy() if cell else None
     w, u, b = (np.asarray(rng.standard_normal(s), t) for s in ((rows, inputs), (rows, hidden), 4 * hidden))
     forward = (x, h0, c0, w, u, b, lengths, reverse)
     out, h, c, gates, cells = recurrence(*forward)
