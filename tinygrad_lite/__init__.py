@@ -43,6 +43,7 @@ from tinygrad_lite.ops.pooling import *
 from tinygrad_lite.ops.resampling import *
 from tinygrad_lite.ops.networks import *
 from tinygrad_lite.ops.normalization import *
+from tinygrad_lite.ops.recurrent import *
 from tinygrad_lite.ops.losses import *
 from tinygrad_lite.ops.losses_classification import *
 from tinygrad_lite.kernels import warmup

@@ -40,6 +40,8 @@ TABLE = {
     "nll_rows_back": "softmax",
     "attend": "attention",
     "attend_back": "attention",
+    "recurrence": "recurrent",
+    "recurrence_back": "recurrent",
     "thin": "dropout",
     "scatter_rows": "scatter",
     "sgd": "optimizers",

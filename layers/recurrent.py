@@ -1,0 +1,314 @@
+"""Recurrent networks: RNN, LSTM and GRU, in stacked layers and both directions, and their cells for one time."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+import tinygrad_lite as tl
+from tinygrad_lite.layers import init
+from tinygrad_lite.layers.module import Module
+from tinygrad_lite.layers.parameter import Parameter
+from tinygrad_lite.tensor import Array, Tensor
+
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
+
+SQUASH = {"tanh": tl.tanh, "relu": tl.relu}
+
+
+def chosen(name: str, nonlinearity: str) -> str:
+    """The nonlinearity, or raise."""
+    if nonlinearity not in SQUASH:
+        raise ValueError(f"{name}: nonlinearity is {nonlinearity!r}; it may be 'tanh' or 'relu'")
+    return nonlinearity
+
+
+def rnn(squash: Any, x: Tensor, h: Tensor, weights: list, lengths: Any = None, reverse: bool = False) -> tuple:
+    """out (T, N, H) and the last h of h <- squash(x W^T + b + h U^T + d), as `tl.lstm` goes through the times."""
+    weight_ih, weight_hh, bias_ih, bias_hh = weights
+    inputs = tl.linear(x, weight_ih, bias_ih)
+    steps = len(x)
+    out: list[Any] = [None] * steps
+    for t in reversed(range(steps)) if reverse else range(steps):
+        new = squash(inputs[t] + tl.linear(h, weight_hh, bias_hh))
+        if lengths is None:
+            out[t] = h = new
+        else:
+            running = (t < np.asarray(lengths))[:, None]
+            out[t], h = tl.where(running, new, 0), tl.where(running, new, h)
+    return tl.stack(out), h
+
+
+class _Weights(Module):
+    """What layers and cells share: `blocks` hidden sizes of rows, and parameters that start in +- 1 / sqrt(H)."""
+
+    blocks = 1
+    states = 1
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool) -> None:
+        super().__init__()
+        if hidden_size < 1:
+            raise ValueError(f"{type(self).__name__}: hidden_size is {hidden_size}; it must be positive")
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
+
+    def add(self, inputs: int, suffix: str, dtype: Any) -> None:
+        """Make the four parameters that one direction of one layer has."""
+        rows = self.blocks * self.hidden_size
+        for name, shape in (("weight_ih", (rows, inputs)), ("weight_hh", (rows, self.hidden_size))):
+            setattr(self, name + suffix, Parameter(tl.empty(*shape, dtype=dtype)))
+        for name in ("bias_ih", "bias_hh"):
+            setattr(self, name + suffix, Parameter(tl.empty(rows, dtype=dtype)) if self.bias else None)
+
+    def named(self, suffix: str) -> list:
+        """weight_ih, weight_hh, bias_ih and bias_hh of one direction of one layer."""
+        return [getattr(self, name + suffix) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def run(self, x: Tensor, states: list, weights: list, lengths: Any = None, reverse: bool = False) -> tuple:
+        """One direction of one layer: out (T, N, H), then its last states (N, H)."""
+        raise NotImplementedError
+
+    def given(self, hx: Any, shape: tuple[int, ...], dtype: Any) -> list:
+        """The states that `hx` stands for, zeros if it is None. Raises ValueError for another number or shape."""
+        if hx is None:
+            return [tl.zeros(*shape, dtype=dtype)] * self.states
+        states = [hx] if self.states == 1 else list(hx)
+        if len(states) != self.states or any(np.shape(s) != shape for s in states):
+            raise ValueError(
+                f"{type(self).__name__}: the initial state must be {'h0' if self.states == 1 else '(h0, c0)'} of shape "
+                f"{shape} for this input, got {', '.join(str(np.shape(s)) for s in states)}"
+            )
+        return states
+
+
+class _RNN:
+    """h <- tanh or relu of x W^T + b + h U^T + d."""
+
+    nonlinearity: str
+
+    def run(self, x: Tensor, states: list, weights: list, lengths: Any = None, reverse: bool = False) -> tuple:
+        return rnn(SQUASH[self.nonlinearity], x, states[0], weights, lengths, reverse)
+
+
+class _LSTM:
+    blocks, states = 4, 2
+
+    def run(self, x: Tensor, states: list, weights: list, lengths: Any = None, reverse: bool = False) -> tuple:
+        return tl.lstm(*[x, *states, *weights, lengths, reverse])
+
+
+class _GRU:
+    blocks = 3
+
+    def run(self, x: Tensor, states: list, weights: list, lengths: Any = None, reverse: bool = False) -> tuple:
+        return tl.gru(*[x, *states, *weights, lengths, reverse])
+
+
+class _Layers(_Weights):
+    """Layers on top of each other, each in one direction or both."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias)
+        if num_layers < 1 or not 0 <= dropout <= 1:
+            raise ValueError(
+                f"{type(self).__name__}: needs num_layers of 1 or more and a probability dropout, got {num_layers} and "
+                f"{dropout}"
+            )
+        self.num_layers, self.batch_first, self.dropout, self.bidirectional = (
+            num_layers, batch_first, dropout, bidirectional,
+        )  # fmt: skip
+        self.directions = ["", "_reverse"] if bidirectional else [""]
+        for layer in range(num_layers):
+            for direction in self.directions:
+                inputs = hidden_size * len(self.directions) if layer else input_size
+                self.add(inputs, f"_l{layer}{direction}", dtype)
+        self.reset_parameters()
+
+    def forward(self, input: Tensor, hx: Any = None, lengths: Array | None = None) -> tuple[Tensor, Any]:
+        x, name = tl.as_tensor(input), type(self).__name__
+        batched = x.ndim == 3
+        if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
+            wanted = "(N, T, I)" if self.batch_first else "(T, N, I)"
+            raise ValueError(f"{name}: needs shape {wanted} or (T, I) with I = {self.input_size}, got {x.shape}")
+        if not batched:
+            x = x.reshape(x.shape[0], 1, x.shape[1])
+        elif self.batch_first:
+            x = tl.swapaxes(x, 0, 1)
+        if not len(x):
+            raise ValueError(f"{name}: needs one time at least, got shape {np.shape(input)}")
+        lines, batch = self.num_layers * len(self.directions), x.shape[1]
+        shape = (lines, batch, self.hidden_size) if batched else (lines, self.hidden_size)
+        states = [
+            s.reshape(lines, batch, -1) for s in map(tl.as_tensor, self.given(hx, shape, self.weight_hh_l0.dtype))
+        ]
+        last: list[Any] = []
+        for layer in range(self.num_layers):
+            if layer and self.dropout and self.training:
+                x = tl.dropout(x, self.dropout)
+            outs = []
+            for direction in self.directions:
+                begin = [s[len(last)] for s in states]
+                weights = self.named(f"_l{layer}{direction}")
+                out, *end = self.run(x, begin, weights, lengths, direction == "_reverse")
+                outs.append(out)
+                last.append(end)
+            x = tl.concatenate(outs, axis=-1) if len(outs) > 1 else outs[0]
+        ends = [tl.stack(end).reshape(*shape) for end in zip(*last)]
+        if not batched:
+            x = x.reshape(x.shape[0], x.shape[2])
+        elif self.batch_first:
+            x = tl.swapaxes(x, 0, 1)
+        return x, ends[0] if self.states == 1 else tuple(ends)
+
+    def extra_repr(self) -> str:
+        text = f"{self.input_size}, {self.hidden_size}"
+        usual = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        return text + "".join(f", {k}={getattr(self, k)}" for k, v in usual.items() if getattr(self, k) != v)
+
+
+class RNN(_RNN, _Layers):
+    """h <- tanh(x W^T + b + h U^T + d), or relu of it, through time; Elman 1990. Arguments and results as for `LSTM`.
+
+    nonlinearity  "tanh" or "relu"
+
+    There is no c: the state is h0, and the result (out, h_n).
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import RNN
+    >>> out, h = RNN(3, 4, nonlinearity="relu")(tl.ones(7, 2, 3))
+    >>> out.shape, h.shape
+    ((7, 2, 4), (1, 2, 4))
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        *args: Any,
+        **params: Any,
+    ) -> None:
+        super().__init__(input_size, hidden_size, num_layers, *args, **params)
+        self.nonlinearity = chosen("RNN", nonlinearity)
+
+
+class LSTM(_LSTM, _Layers):
+    """c <- f c + i g, h <- o tanh(c) through time, the gates i, f, g, o made of x and h; see `tl.lstm`.
+
+    input_size, hidden_size  I and H
+    num_layers     how many layers stand on top of each other
+    bias           whether there are bias_ih and bias_hh
+    batch_first    whether the input and out are (N, T, ...) and not (T, N, ...)
+    dropout        the probability to drop a value between layers in training
+    bidirectional  whether each layer runs in both directions, D = 2; their outputs stand side by side
+
+    Called with an input (T, N, I), or (T, I) for a single sequence; optionally the states at first (h0, c0), each
+    (num_layers D, N, H) or (num_layers D, H), zeros by default; and optionally lengths (N,), whole numbers up to T,
+    for sequences that are shorter: out is 0 past their end, and the last states are those at their end. (PyTorch
+    packs such sequences.) Returns out (T, N, D H) of the last layer, and the last states (h_n, c_n).
+
+    Parameters for each layer k, with _reverse at the end for the other direction, at first U(-1, 1) / sqrt(H):
+    weight_ih_l{k} (4H, I or D H), weight_hh_l{k} (4H, H), bias_ih_l{k} and bias_hh_l{k} (4H,).
+
+    Hochreiter and Schmidhuber 1997; Gers et al. 2000. Raises ValueError for other shapes.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import LSTM
+    >>> out, (h, c) = LSTM(3, 4, num_layers=2, bidirectional=True)(tl.ones(7, 2, 3), lengths=[7, 5])
+    >>> out.shape, h.shape, c.shape
+    ((7, 2, 8), (4, 2, 4), (4, 2, 4))
+    """
+
+
+class GRU(_GRU, _Layers):
+    """h <- (1 - z) n + z h through time, the gates r, z, n made of x and h; see `tl.gru`.
+
+    Arguments and results as for `LSTM`, but there is no c: the state is h0, the result (out, h_n), and the weights
+    have 3H rows. Cho et al. 2014, arXiv:1406.1078.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import GRU
+    >>> out, h = GRU(3, 4, batch_first=True)(tl.ones(2, 7, 3))
+    >>> out.shape, h.shape
+    ((2, 7, 4), (1, 2, 4))
+    """
+
+
+class _Cell(_Weights):
+    """One time of one layer."""
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, dtype: Any = None) -> None:
+        super().__init__(input_size, hidden_size, bias)
+        self.add(input_size, "", dtype)
+        self.reset_parameters()
+
+    def forward(self, input: Tensor, hx: Any = None) -> Any:
+        x = tl.as_tensor(input)
+        if x.ndim not in (1, 2) or x.shape[-1] != self.input_size:
+            raise ValueError(
+                f"{type(self).__name__}: needs shape (N, I) or (I,) with I = {self.input_size}, got {x.shape}"
+            )
+        shape = (*x.shape[:-1], self.hidden_size)
+        states = map(tl.as_tensor, self.given(hx, shape, self.weight_hh.dtype))
+        rows = [s.reshape(-1, self.hidden_size) for s in states]
+        _, *ends = self.run(x.reshape(1, -1, self.input_size), rows, self.named(""))
+        ends = [s.reshape(*shape) for s in ends]
+        return ends[0] if self.states == 1 else tuple(ends)
+
+    def extra_repr(self) -> str:
+        return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
+
+
+class RNNCell(_RNN, _Cell):
+    """tanh(x W^T + b + h U^T + d), or relu of it. Called with x (N, I) or (I,), and h (N, H) or (H,), 0 by default.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import RNNCell
+    >>> RNNCell(3, 4)(tl.ones(2, 3)).shape
+    (2, 4)
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", dtype: Any = None
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, dtype)
+        self.nonlinearity = chosen("RNNCell", nonlinearity)
+
+
+class LSTMCell(_LSTM, _Cell):
+    """One time of an `LSTM`. Called with x (N, I) or (I,), and (h, c), (N, H) or (H,), 0 by default; returns (h, c).
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import LSTMCell
+    >>> h, c = LSTMCell(3, 4)(tl.ones(2, 3))
+    >>> h.shape, c.shape
+    ((2, 4), (2, 4))
+    """
+
+
+class GRUCell(_GRU, _Cell):
+    """One time of a `GRU`. Called with x (N, I) or (I,), and h (N, H) or (H,), 0 by default; returns the new h.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import GRUCell
+    >>> GRUCell(3, 4)(tl.ones(2, 3)).shape
+    (2, 4)
+    """

@@ -1,0 +1,218 @@
+"""Matrix products inside compiled loops, as a recurrence needs them: out += x @ w and out += a.T @ b.
+
+NumPy's BLAS can't be called there, packs a matrix anew at each call, and its threads stay awake after it, in the way
+of ours. Here a matrix is packed into panels of as many columns as two vector registers hold, cut into blocks of rows
+so that a block of a panel stays in the first-level cache while the rows of the other operand pass by; a register
+tile of a few rows times one panel takes the sum. Goto and van de Geijn 2008, "Anatomy of high-performance matrix
+multiplication".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba.extending
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+from tinygrad_lite.kernels.compiled import compiled, contiguous, workspace
+from tinygrad_lite.kernels.threads import spread
+from tinygrad_lite.kernels.vectors import BYTES, INT, WIDE, Emit, copy
+
+ROWS = 8 if WIDE else 4  # of a register tile; its columns are two vectors
+DEPTH = 256  # rows of a block of a panel
+GROUP = 8  # panels of a that are packed at a time for a.T @ b: with all of a block of b they fit the second-level cache
+NUMBER = ir.IntType(32)
+intrinsic: Any = numba.extending.intrinsic
+NEAR, NEXT = 3, 2  # the first- and the second-level cache, for `prefetch`
+
+
+def prefetch(builder: Any, where: Any, write: bool, level: int) -> None:
+    """Ask for the memory at a pointer, before it is needed; harmless if there is none."""
+    kind = ir.FunctionType(ir.VoidType(), [where.type, NUMBER, NUMBER, NUMBER])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [where, *(NUMBER(int(k)) for k in (write, level, 1))])
+
+
+@intrinsic(prefer_literal=True)
+def tile(
+    typing: Any, rows: Any, out: Any, o: Any, step: Any, width: Any, x: Any, i: Any, apart: Any, along: Any,
+    panel: Any, p: Any, depth: Any,
+) -> Any:  # fmt: skip
+    """out[o + m * step + v] += sum over k < depth of x[i + m * apart + k * along] * panel[p + k * columns + v]
+
+    for m below `rows`, a literal, and v below `width`, which is at most the columns of a panel.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = Emit(context, builder, out.dtype)
+        _, _, o, step, width, _, i, apart, along, _, p, depth = args
+        to, source, packed = (emit.data(signature.args[k], args[k]) for k in (1, 5, 9))
+        firsts = [builder.add(i, builder.mul(apart, INT(m))) for m in range(rows.literal_value)]
+        lines = [builder.add(o, builder.mul(step, INT(m))) for m in range(rows.literal_value)]
+        indices = [emit.at(line, v * emit.lanes) for line in lines for v in range(2)]
+        for index in indices:  # fetched while the sum is taken
+            prefetch(builder, emit.place(to, index), True, NEAR)
+
+        def body(k: Any, sums: list) -> list:
+            at, shift = builder.add(p, builder.mul(k, INT(2 * emit.lanes))), builder.mul(k, along)
+            ws = [emit.load(packed, emit.at(at, v * emit.lanes)) for v in range(2)]
+            for v in range(2):  # the panel after this one
+                prefetch(builder, emit.place(packed, emit.at(at, (2 * DEPTH + v) * emit.lanes)), False, NEXT)
+            xs = [emit.same(builder.load(builder.gep(source, [builder.add(first, shift)]))) for first in firsts]
+            pairs = [(x, w) for x in xs for w in ws]
+            return [emit.fma(x, w, s) for (x, w), s in zip(pairs, sums)]
+
+        sums = emit.loop(INT(0), depth, 1, [emit.zero] * len(indices), body)
+        inside = [emit.mask(INT(v * emit.lanes), INT(0), width) for v in range(2)]
+        for k, (index, value) in enumerate(zip(indices, sums)):
+            before = emit.load_some(to, index, inside[k % 2])
+            emit.store_some(builder.fadd(before, value), to, index, inside[k % 2])
+        return context.get_dummy_value()
+
+    return types.void(rows, out, o, step, width, x, i, apart, along, panel, p, depth), generate
+
+
+@intrinsic
+def fetch(typing: Any, array: Any, index: Any) -> Any:
+    """Bring array[index] into the cache, if there is such a place."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = Emit(context, builder, array.dtype)
+        prefetch(builder, emit.place(emit.data(array, args[0]), args[1]), False, NEAR)
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
+
+
+@compiled
+def pack(w, i, row_step, column_step, rows, columns, to, width):
+    """to[block of rows, panel, row, column of the panel] = w[i + row * row_step + column * column_step], 0 outside"""
+    span = -(-columns // width) * width  # of all panels
+    for block in range(0, rows, DEPTH):
+        depth = min(DEPTH, rows - block)
+        group = max(span, width) if column_step == 1 else width  # read along what is contiguous
+        for first in range(0, columns, group):
+            for k in range(depth):
+                for panel in range(first, min(first + group, columns), width):
+                    o, count = block * span + panel * depth + k * width, min(width, columns - panel)
+                    ahead = i + (block + k + 8) * row_step + panel * column_step  # in another page, often
+                    fetch(w, ahead)
+                    fetch(w, ahead + width // 2)
+                    source = i + (block + k) * row_step + panel * column_step
+                    if column_step == 1:
+                        copy(to, o, w, source, count)
+                    else:
+                        for c in range(count):
+                            to[o + c] = w[source + c * column_step]
+                    for c in range(count, width):
+                        to[o + c] = 0
+
+
+@compiled
+def few_rows(count, out, o, step, inside, x, i, apart, along, packed, p, depth):
+    """`tile` for any count of rows."""
+    m = 0
+    while m < count:
+        to, source, left = o + m * step, i + m * apart, count - m
+        if left >= ROWS:
+            tile(ROWS, out, to, step, inside, x, source, apart, along, packed, p, depth)
+            m += ROWS
+        elif left >= 4:
+            tile(4, out, to, step, inside, x, source, apart, along, packed, p, depth)
+            m += 4
+        elif left >= 2:
+            tile(2, out, to, step, inside, x, source, apart, along, packed, p, depth)
+            m += 2
+        else:
+            tile(1, out, to, step, inside, x, source, apart, along, packed, p, depth)
+            m += 1
+
+
+@compiled
+def multiply_add(out, o, step, x, i, apart, count, packed, depth, columns, width):
+    """out[o + m * step + c] += sum over k < depth of x[i + m * apart + k] * w[k, c], for m < count and c < columns.
+
+    out, x and packed are flat; packed is w (depth, columns) as `pack` leaves it.
+    """
+    p = 0
+    for first in range(0, depth, DEPTH):
+        block = min(DEPTH, depth - first)
+        for c in range(0, columns, width):
+            few_rows(count, out, o + c, step, min(width, columns - c), x, i + first, apart, 1, packed, p, block)
+            p += block * width
+
+
+@compiled
+def multiply_transposed(a, a_step, parts, depth, width, start, stop):
+    """out[m - low, c] += sum over k < depth of a[k * a_step + m] * b[k * columns + c], for columns m of a.
+
+    parts: tuples (out, low, high, b, columns), where m goes from `low` to `high`, and in all from `start` to `stop`.
+    The operands are packed a block at a time, and a only once for all parts.
+    """
+    size = 0
+    for _, _, _, _, columns in parts:
+        size += -(-columns // width) * width
+    left, right = np.empty(DEPTH * GROUP * width, a.dtype), np.empty(DEPTH * size, a.dtype)
+    for first in range(0, depth, DEPTH):
+        block, p = min(DEPTH, depth - first), 0
+        for _, _, _, b, columns in parts:
+            pack(b, first * columns, columns, 1, block, columns, right[p:], width)
+            p += -(-columns // width) * width * block
+        for panels in range(start, stop, GROUP * width):
+            last, p = min(panels + GROUP * width, stop), 0
+            pack(a, first * a_step + panels, a_step, 1, block, last - panels, left, width)
+            for out, low, high, _, columns in parts:
+                m = max(panels, low)
+                while m < min(last, high):
+                    panel, row = divmod(m - panels, width)
+                    count = min(ROWS, min(last, high) - m, width - row)
+                    i = panel * width * block + row
+                    for c in range(0, columns, width):
+                        inside = min(width, columns - c)
+                        o = (m - low) * columns + c
+                        few_rows(count, out, o, columns, inside, left, i, 1, width, right, p + c * block, block)
+                    m += count
+                p += -(-columns // width) * width * block
+
+
+# ----------------------------------------------------------------------------- called from Python
+
+
+def packed(*matrices: np.ndarray) -> tuple[list[np.ndarray], int]:
+    """Matrices, or views of their transposes, in panels, and the columns of a panel; until this thread packs again."""
+    width = 2 * BYTES // matrices[0].itemsize
+    sizes = [len(w) * -(-w.shape[1] // width) * width for w in matrices]
+    space, panels, o = workspace(sum(sizes), matrices[0].dtype), [], 0
+    for w, size in zip(matrices, sizes):
+        panels.append(space[o : o + size])
+        pack_blocks(w, panels[-1], width)
+        o += size
+    return panels, width
+
+
+def pack_blocks(w: np.ndarray, to: np.ndarray, width: int) -> None:
+    """`pack` all of w, several threads a block each."""
+    straight = w.flags.c_contiguous
+    row_step, column_step = (w.shape[1], 1) if straight else (1, len(w))
+    source = contiguous(w if straight else w.T).ravel()
+
+    def task(start: int, stop: int) -> None:
+        first, last = start * DEPTH, min(stop * DEPTH, len(w))
+        place = to[first * (len(to) // max(len(w), 1)) :]
+        pack(source, first * row_step, row_step, column_step, last - first, w.shape[1], place, width)
+
+    spread(task, -(-len(w) // DEPTH), 8.0 * w.size)
+
+
+def add_transposed_products(a: np.ndarray, *parts: tuple[np.ndarray, int, np.ndarray]) -> None:
+    """out += a[:, low : low + len(out)].T @ b for each part (out, low, b), two of them; all are C-contiguous."""
+    width = 2 * BYTES // a.itemsize
+    flat = tuple((out.ravel(), low, low + len(out), b.ravel(), b.shape[1]) for out, low, b in parts)
+
+    def task(start: int, stop: int) -> None:
+        multiply_transposed(a.ravel(), a.shape[1], flat, len(a), width, start, stop)
+
+    spread(task, a.shape[1], 2.0 * len(a) * sum(out.size for out, _, _ in parts))

@@ -1,0 +1,138 @@
+"""Recurrent networks: one layer of an LSTM or a GRU, in one direction; layers/recurrent.py stacks them.
+
+Both are one primitive, `recurrence`, over kernels that run all times. The way back is a kernel as well, for the part
+that depends on the order of times; the products that give the gradients of the input and the weights stand here.
+Higher orders differentiate the NumPy twins of the two kernels, which are written so that they run on Tensors.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite import kernels
+from tinygrad_lite.ops.creation import as_tensor, zeros
+from tinygrad_lite.ops.joining import concatenate
+from tinygrad_lite.ops.rearranging import roll
+from tinygrad_lite.primitive import composed, primitive
+from tinygrad_lite.tensor import Array, Tensor
+
+__all__ = ["gru", "lstm"]
+
+LSTM = namedtuple("LSTM", "out h c")
+GRU = namedtuple("GRU", "out h")
+
+
+@primitive(outputs="out h c gates cells", discrete="gates cells", public=False)
+def recurrence(
+    x: Array, h0: Array, c0: Array | None, weight_ih: Array, weight_hh: Array, bias: Array, lengths: Any, reverse: bool
+) -> Any:
+    """An LSTM, or a GRU where c0 is None; see kernels/twins/recurrent.py for shapes and the order of blocks."""
+    return kernels.recurrence(x, h0, c0, weight_ih, weight_hh, bias, lengths, reverse)
+
+
+@recurrence.gradients
+def recurrence_all(
+    g_out, g_h, g_c, x, h0, c0, weight_ih, weight_hh, bias, out, gates, cells, lengths, reverse, needs
+):  # fmt: skip
+    operands = (x, h0, c0, weight_ih, weight_hh, bias)
+    back = kernels.recurrence_back
+    if any(isinstance(a, Tensor) for a in (g_out, g_h, g_c, *operands)):
+        back = kernels.twin("recurrence_back")
+        out, _, _, gates, cells = kernels.twin("recurrence")(*operands, lengths, reverse)
+    return back(
+        g_out, g_h, g_c, x, h0, c0, weight_ih, weight_hh, out, gates, cells, lengths, reverse, needs[0]
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------- public functions
+
+
+def checked(name: str, gates: int, x: Array, states: dict, weights: dict, lengths: Any) -> tuple[list, Any]:
+    """x and the states as Tensors, zeros for those that are None, and the lengths as an array, or raise."""
+    x, weight_hh = as_tensor(x), weights["weight_hh"]
+    if x.ndim != 3 or not len(x):
+        raise ValueError(f"{name}: the input has shape {x.shape}; it needs (T, N, I), times first, T at least 1")
+    (steps, batch, inputs), hidden = x.shape, np.shape(weight_hh)[-1]
+    wanted: dict[str, tuple] = {"weight_ih": (gates * hidden, inputs), "weight_hh": (gates * hidden, hidden)}
+    wanted |= dict.fromkeys(("bias_ih", "bias_hh"), (gates * hidden,)) | dict.fromkeys(states, (batch, hidden))
+    for what, value in (weights | states).items():
+        if value is not None and np.shape(value) != wanted[what]:
+            raise ValueError(
+                f"{name}: {what} has shape {np.shape(value)}, but must be {wanted[what]} for an input (T, N, I) = "
+                f"{x.shape} and {hidden} hidden units"
+            )
+    if lengths is not None:
+        lengths = np.array(lengths.numpy() if isinstance(lengths, Tensor) else lengths)
+        if lengths.shape != (batch,) or lengths.dtype.kind not in "iu" or ((lengths < 0) | (lengths > steps)).any():
+            raise ValueError(f"{name}: lengths must be {batch} whole numbers from 0 to {steps}, got {lengths}")
+    dtype = as_tensor(weight_hh).dtype
+    return [x, *(zeros(batch, hidden, dtype=dtype) if h is None else h for h in states.values())], lengths
+
+
+@composed
+def lstm(
+    x: Array,
+    h0: Array | None,
+    c0: Array | None,
+    weight_ih: Array,
+    weight_hh: Array,
+    bias_ih: Array | None = None,
+    bias_hh: Array | None = None,
+    lengths: Any = None,
+    reverse: bool = False,
+) -> Any:
+    """i, f, o = sigmoid(a), g = tanh(a), a = x W^T + h U^T + b; c <- f c + i g, h <- o tanh(c), for all times in turn.
+
+    x: (T, N, I). h0, c0: (N, H), the state at first, zeros if None. weight_ih (4H, I), weight_hh (4H, H), bias_ih
+    and bias_hh (4H,) or None, their rows in the order i, f, g, o. lengths: (N,) whole numbers up to T, how many
+    times each sequence has; past its end it keeps its state, and the output is 0. reverse: from the end of each
+    sequence to its start.
+
+    Returns out (T, N, H), every h; and the last h and c (N, H). Raises ValueError for other shapes.
+    Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000.
+
+    >>> import tinygrad_lite as tl
+    >>> out, h, c = tl.lstm(tl.ones(2, 1, 3), None, None, tl.ones(4, 3), tl.ones(4, 1))
+    >>> out.shape, h, c
+    ((2, 1, 1), tensor([[0.9380951]]), tensor([[1.9187832]]))
+    """
+    weights = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias_ih": bias_ih, "bias_hh": bias_hh}
+    (x, h0, c0), lengths = checked("lstm", 4, x, {"h0": h0, "c0": c0}, weights, lengths)
+    given: list[Any] = [b for b in (bias_ih, bias_hh) if b is not None]
+    bias = sum(given[1:], given[0]) if given else np.zeros(len(weight_hh), x.dtype)
+    return LSTM(*recurrence(x, h0, c0, weight_ih, weight_hh, bias, lengths, reverse)[:3])
+
+
+@composed
+def gru(
+    x: Array,
+    h0: Array | None,
+    weight_ih: Array,
+    weight_hh: Array,
+    bias_ih: Array | None = None,
+    bias_hh: Array | None = None,
+    lengths: Any = None,
+    reverse: bool = False,
+) -> Any:
+    """r, z = sigmoid(x W^T + b + h U^T + d), n = tanh(x W^T + b + r (h U^T + d)); h <- (1 - z) n + z h, for all times.
+
+    Arguments, results and errors as for `lstm`, without c, and with 3H rows in the order r, z, n.
+    Source: Cho et al. 2014, arXiv:1406.1078, with r after the product as in PyTorch.
+
+    >>> import tinygrad_lite as tl
+    >>> out, h = tl.gru(tl.ones(2, 1, 3), None, tl.ones(3, 3), tl.ones(3, 1))
+    >>> out.shape, h
+    ((2, 1, 1), tensor([[0.0924...]]))
+    """
+    weights = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias_ih": bias_ih, "bias_hh": bias_hh}
+    (x, h0), lengths = checked("gru", 3, x, {"h0": h0}, weights, lengths)
+    hidden = h0.shape[1]
+    # The kernel has the blocks n, r, z of the input, and r, z, n of the state, so that four columns of blocks do.
+    nothing = np.zeros(3 * hidden, x.dtype)
+    pieces = [roll(nothing if bias_ih is None else bias_ih, hidden), nothing[:hidden]]
+    state_pieces = [nothing[:hidden], nothing if bias_hh is None else bias_hh]
+    bias = concatenate(pieces) + concatenate(state_pieces)
+    return GRU(*recurrence(x, h0, None, roll(weight_ih, hidden, 0), weight_hh, bias, lengths, reverse)[:2])
