@@ -199,26 +199,29 @@ def tiles_of(results: Sizes, dilation: Sizes) -> tuple[int, int]:
 
 
 CACHE = 1 << 19  # numbers of transformed input that a band should not exceed
-TRANSFORM = 600  # what it costs to transform a tile there or back, in multiplications of vectors
+TRANSFORM = 1100  # what it costs to bring a tile to its place and transform it, in multiplications of vectors
+WEIGHT = 64  # and to transform a kernel
 
 
-def bands(count: int, channels: int, outs: int, results: Sizes, dilation: Sizes) -> int:
-    """How many rows of tiles a band has: the least work, empty lanes included, within the cache."""
+def bands(count: int, channels: int, outs: int, results: Sizes, dilation: Sizes) -> tuple[int, float]:
+    """How many rows of tiles a band has, and its work, the least within the cache; empty lanes are work, too."""
     down, across = tiles_of(results, dilation)
 
     def work(rows: int) -> float:
         blocks = -(-count * -(-down // rows) // LANES)
         columns = -(-rows * across // VECTORS) * VECTORS
         taken = channels * (1 + 1 / (2 * rows))  # two rows more than the SIZE rows of each row of tiles
-        return blocks * (POINTS * channels * outs * columns + TRANSFORM * rows * across * (taken + outs))
+        transforms = TRANSFORM * rows * across * (taken + outs)
+        return blocks * (POINTS * channels * outs * columns + transforms) + WEIGHT * channels * outs
 
     fit = [rows for rows in range(1, down + 1) if POINTS * channels * rows * across * LANES <= CACHE]
-    return min(fit or [1], key=work)
+    rows = min(fit or [1], key=work)
+    return rows, work(rows)
 
 
-def cost(reds: int, outs: int, results: Sizes, dilation: Sizes) -> float:
-    """What a convolution takes, in multiplications: those of the points, and the transforms."""
-    return prod(tiles_of(results, dilation)) * (POINTS * reds * outs + TRANSFORM * (reds + outs))
+def able(dtype: np.dtype, kernel: Sizes, stride: Sizes, groups: int) -> bool:
+    """Whether it can be used."""
+    return dtype == np.float32 and kernel == (3, 3) and stride == (1, 1) and groups == 1
 
 
 @lru_cache(maxsize=1024)
@@ -227,7 +230,7 @@ def convolution_plan(
     turned: bool,
 ) -> Plan:  # fmt: skip
     """apart: how far outputs, and summed channels, are from each other in the weight. turned: by 180 degrees."""
-    rows = bands(count, reds, outs, results, dilation)
+    rows, work = bands(count, reds, outs, results, dilation)
     height = SIZE * dilation[0] * rows
     cut, groups = -(-results[0] // height), -(-outs // ROWS)
     enter, leave, corners, exits, steps = geometry(spatial, padding, dilation, results, rows)
@@ -246,7 +249,8 @@ def convolution_plan(
     where = table([taps[::-1] if turned else taps], (TAPS,), LANES)
     return Plan(
         items=blocks * parts,
-        operations=2.0 * cost(reds, outs, results, dilation) * count,
+        operations=2.0 * LANES * work,
+        work=work,
         space=sum(steps[3:]) + POINTS * (v_step + m_step),
         arguments=(numbers, x_lanes, y_lanes, corners, exits, grid(reds, ROWS)),
         weights=slabs(starts, starts * 0, TAPS, (TAPS,), where, LANES, outs * reds * TAPS),
@@ -290,9 +294,12 @@ def correlation_plan(
     tiles, width = many * len(corners), -(-channels // PAIR) * PAIR
     apart = (odd(tiles * width), odd(blocks * tiles * LANES), odd(blocks * LANES * width))
     numbers = (channels, outs, parts, units, cut, count, many, prod(spatial), prod(results), steps, apart)
+    vectors = blocks * LANES * width / LANES, -(-channels // LANES) + blocks
+    work = units * tiles * (POINTS * vectors[0] + TRANSFORM * vectors[1])
     return Plan(
         items=units * parts,
-        operations=2.0 * cost(channels, outs, results, dilation) * count,
+        operations=2.0 * LANES * work,
+        work=work,
         space=sum(steps[3:]) + POINTS * sum(apart),
         arguments=(numbers, x_lanes, g_lanes, w_lanes, corners, exits, grid(tiles, LANES)),
         size=(outs, channels, TAPS),
