@@ -1,9 +1,11 @@
 """Convolution in Numba: which algorithm is taken for which shapes.
 
     direct.py     any convolution, each multiplication done
-    winograd.py   3x3, stride 1: a quarter of the multiplications, and transforms before and after
+    winograd.py   3x3, stride 1, float32: a quarter of the multiplications, and transforms before and after
 
-Both hold several images in the lanes of a vector (lanes.py) and stand on the same innermost loop (vectors.py).
+Both hold several images in the lanes of a vector (lanes.py) and stand on the same innermost loop (vectors.py). A plan
+says where everything lies for given shapes, and estimates its work, in multiplications of vectors: those of the sums,
+with lanes and rows that are empty, and what it takes to bring numbers to their places. The plan with less work is run.
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ with other tables: one set of pairs for each remainder by the stride. The gradie
 
     correlate  gw[r, o] = sum over images and q of x[place[q] + offset[r]] * g[q, o]
 
-with the outputs in the lanes, and x as it is, with zeros around it; where outputs are few, products of vectors
-with images in their lanes are summed instead (`correlate_few`).
+with the outputs in the lanes, and x as it is, with zeros around it; where outputs are few, as in a depthwise
+convolution, products of vectors with images in their lanes are summed instead (`correlate_few`). A NaN or Inf spreads
+as it should, but in the gradient of the weight it may reach all places of the kernel.
 """
 
 from __future__ import annotations

@@ -12,9 +12,11 @@ The 36 points of a tile don't meet before the sum is done, so that sum is a matr
     gradient of the weight   G.T [ sum over tiles of (B.T x B) * (A g A.T) ] G
 
 For the first, images stand in the lanes (lanes.py); for the gradient of the weight channels do, so that the sum runs
-over tiles. Rounding: the transforms add and subtract numbers that are up to 100 times the result, so errors are about
-1e-5 of the largest result in float32 where the definition has 1e-6; float64 isn't done this way. A NaN or Inf makes
-all 16 results of its tile NaN.
+over tiles. Where a kernel is dilated, so are the tiles, and they are interleaved.
+
+Rounding: the transforms weigh numbers by up to 8 and take differences of them, so in float32 errors are about 1e-5 of
+the largest result, 5e-5 for the gradient of the weight, where the definition has 1e-6; float64 isn't done this way. A
+NaN or Inf makes all 16 results of its tile NaN.
 """
 
 from __future__ import annotations
