@@ -45,9 +45,11 @@ def places_kept(x: np.ndarray, w: np.ndarray) -> tuple[bool, ...] | None:
 
     None where all must be summed, for 0 * NaN is NaN.
     """
-    if w[0, 0].all() or (kept := w.any(axis=(0, 1))).all() or not np.isfinite(x.sum()):
+    if w[0, 0].all() or (kept := w.any(axis=(0, 1))).all():
         return None
-    return tuple(kept.ravel().tolist())
+    with np.errstate(invalid="ignore", over="ignore"):
+        finite = np.isfinite(x.sum())
+    return tuple(kept.ravel().tolist()) if finite else None
 
 
 def convolve(
