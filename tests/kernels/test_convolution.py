@@ -202,17 +202,32 @@ def test_a_nan_or_inf_spreads_only_where_its_windows_are(value):
     assert bad.sum() == 18
 
 
-def test_the_cheaper_algorithm_is_taken():
-    def winograds(reds, outs, size, **other):
-        rest = {"kernel": (3, 3), "stride": (1, 1), "groups": 1, "dtype": np.dtype(np.float32), **other}
-        return convolution.by_winograd(dilation=(1, 1), reds=reds, outs=outs, results=(size, size), **rest)
+@pytest.mark.parametrize(
+    ("count", "reds", "outs", "size", "taken"),
+    [
+        (128, 16, 16, 32, True),
+        (4, 256, 256, 14, True),
+        (128, 3, 16, 32, False),  # few channels: the transforms cost more than they save
+        (16, 16, 16, 1, False),  # a tile of 16 for one result
+        (1, 32, 32, 7, False),  # tiles in 2 of the lanes, or rows in 7
+    ],
+)
+def test_the_cheaper_algorithm_is_taken(count, reds, outs, size, taken):
+    shapes, ones, both = (count, (size, size), reds, outs), (1, 1), (size, size)
+    plan = direct.convolution_plan(
+        direct.forward, *shapes, both, (ones, ones, ones, 1), (3, 3), (reds * 9, 9), None, 4
+    )  # fmt: skip
+    other = winograd.convolution_plan(*shapes, ones, ones, both, (reds * 9, 9), False)
+    assert convolution.better(other, plan) == taken
 
-    assert winograds(16, 16, 32)
-    assert winograds(256, 256, 14)
-    assert not winograds(3, 16, 32), "few channels: the transforms cost more than they save"
-    assert not winograds(16, 16, 1), "a tile of 16 for one result"
-    for other in ({"kernel": (5, 5)}, {"stride": (2, 2)}, {"groups": 2}, {"dtype": np.dtype(np.float64)}):
-        assert not winograds(64, 64, 32, **other)
+
+def test_winograd_is_for_what_it_can_do():
+    single = np.dtype(np.float32)
+    assert winograd.able(single, (3, 3), (1, 1), 1)
+    assert not winograd.able(np.dtype(np.float64), (3, 3), (1, 1), 1)
+    assert not winograd.able(single, (5, 5), (1, 1), 1)
+    assert not winograd.able(single, (3, 3), (2, 2), 1)
+    assert not winograd.able(single, (3, 3), (1, 1), 2)
 
 
 @pytest.mark.parametrize("algorithm", convolution.ALGORITHMS)
@@ -266,7 +281,8 @@ def test_nothing_but_zeros_in_a_kernel_leaves_the_bias():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_winograd_spreads_a_nan_or_inf_over_its_tiles(value):
+def test_winograd_spreads_a_nan_or_inf_over_its_tiles(value, constants):
+    constants(convolution, "algorithm", "winograd")
     x, w = np.zeros((2, 16, 12, 12), np.float32), np.ones((16, 16, 3, 3), np.float32)
     x[1, 3, 5, 5] = value
     y = convolution.convolve(x, w, None, (1, 1), (1, 1), (1, 1), 1, (12, 12))

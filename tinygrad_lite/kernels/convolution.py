@@ -1,9 +1,11 @@
 """Convolution in Numba: which algorithm is taken for which shapes.
 
     direct.py     any convolution, each multiplication done
-    winograd.py   3x3, stride 1: a quarter of the multiplications, and transforms before and after
+    winograd.py   3x3, stride 1, float32: a quarter of the multiplications, and transforms before and after
 
-Both hold several images in the lanes of a vector (lanes.py) and stand on the same innermost loop (vectors.py).
+Both hold several images in the lanes of a vector (lanes.py) and stand on the same innermost loop (vectors.py). A plan
+says where everything lies for given shapes, and estimates its work, in multiplications of vectors: those of the sums,
+with lanes and rows that are empty, and what it takes to bring numbers to their places. The plan with less work is run.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 
 from tinygrad_lite.kernels import direct, winograd
 from tinygrad_lite.kernels.compiled import FLOATS, contiguous
+from tinygrad_lite.kernels.lanes import Plan
 from tinygrad_lite.kernels.twins import convolution as twins
 from tinygrad_lite.kernels.twins.convolution import Sizes
 
@@ -32,17 +35,9 @@ def flat(x: np.ndarray) -> np.ndarray:
     return contiguous(x).reshape(-1)
 
 
-def by_winograd(
-    dtype: np.dtype, kernel: Sizes, stride: Sizes, dilation: Sizes, groups: int, reds: int, outs: int, results: Sizes
-) -> bool:
-    """Whether Winograd's algorithm can be used, and costs less; a multiplication for a vector is the unit."""
-    if algorithm == "direct" or dtype != np.float32 or groups > 1:
-        return False
-    if kernel != (3, 3) or stride != (1, 1):
-        return False
-    return algorithm == "winograd" or winograd.cost(reds, outs, results, dilation) < prod(kernel) * reds * outs * prod(
-        results
-    )
+def better(other: Plan, plan: Plan) -> bool:
+    """Whether Winograd's algorithm is taken where both can be: if it is less work."""
+    return other.work < plan.work if algorithm is None else algorithm == "winograd"
 
 
 def places_kept(x: np.ndarray, w: np.ndarray) -> tuple[bool, ...] | None:
@@ -50,9 +45,11 @@ def places_kept(x: np.ndarray, w: np.ndarray) -> tuple[bool, ...] | None:
 
     None where all must be summed, for 0 * NaN is NaN.
     """
-    if w[0, 0].all() or (kept := w.any(axis=(0, 1))).all() or not np.isfinite(x.sum()):
+    if w[0, 0].all() or (kept := w.any(axis=(0, 1))).all():
         return None
-    return tuple(kept.ravel().tolist())
+    with np.errstate(invalid="ignore", over="ignore"):
+        finite = np.isfinite(x.sum())
+    return tuple(kept.ravel().tolist()) if finite else None
 
 
 def convolve(
@@ -63,20 +60,20 @@ def convolve(
     y = np.empty((len(x), len(w), *size), x.dtype)
     if not suits(x, w, y):
         return twins.convolve(x, w, bias, stride, padding, dilation, groups, size)
-    count, spatial, kernel = len(x), x.shape[2:], w.shape[2:]
-    outs, reds, taps = len(w) // groups, w.shape[1], prod(kernel)
-    more = NO_BIAS[w.dtype] if bias is None else contiguous(bias)
-    if by_winograd(x.dtype, kernel, stride, dilation, groups, reds, outs, size):
-        plan = winograd.convolution_plan(
-            count, spatial, reds, outs, padding, dilation, size, (reds * taps, taps), False
-        )
-        winograd.run_convolution(plan, flat(x), flat(w), more, flat(y))
+    arrays = flat(x), flat(w), NO_BIAS[w.dtype] if bias is None else contiguous(bias), flat(y)
+    outs, reds, *kernel = len(w) // groups, *w.shape[1:]
+    shapes, apart = (len(x), x.shape[2:], reds, outs), (reds * prod(kernel), prod(kernel))
+    plan = direct.convolution_plan(
+        direct.forward, *shapes, size, (stride, padding, dilation, groups), w.shape[2:], apart, places_kept(x, w),
+        x.itemsize,
+    )  # fmt: skip
+    other = None
+    if winograd.able(x.dtype, w.shape[2:], stride, groups):
+        other = winograd.convolution_plan(*shapes, padding, dilation, size, apart, False)
+    if other and better(other, plan):
+        winograd.run_convolution(other, *arrays)
     else:
-        plan = direct.convolution_plan(
-            direct.forward, count, spatial, reds, outs, size, (stride, padding, dilation, groups), kernel,
-            (reds * taps, taps), places_kept(x, w), x.itemsize,
-        )  # fmt: skip
-        direct.run_convolution(plan, flat(x), flat(w), more, flat(y))
+        direct.run_convolution(plan, *arrays)
     return y
 
 
@@ -87,19 +84,21 @@ def convolve_input(
     x = np.empty((len(y), w.shape[1] * groups, *size), y.dtype)
     if not suits(y, w, x):
         return twins.convolve_input(y, w, stride, padding, dilation, groups, size)
-    count, places, kernel = len(y), y.shape[2:], w.shape[2:]
-    reds, outs, taps = len(w) // groups, w.shape[1], prod(kernel)
-    none = NO_BIAS[w.dtype]
-    if by_winograd(y.dtype, kernel, stride, dilation, groups, reds, outs, size):
+    arrays = flat(y), flat(w), NO_BIAS[w.dtype], flat(x)
+    reds, outs, *kernel = len(w) // groups, *w.shape[1:]
+    shapes, apart = (len(y), y.shape[2:], reds, outs), (prod(kernel), outs * prod(kernel))
+    plan = direct.convolution_plan(
+        direct.backward, *shapes, size, (stride, padding, dilation, groups), w.shape[2:], apart, places_kept(y, w),
+        y.itemsize,
+    )  # fmt: skip
+    other = None
+    if winograd.able(y.dtype, w.shape[2:], stride, groups):
         turned = tuple(2 * d - p for d, p in zip(dilation, padding))
-        plan = winograd.convolution_plan(count, places, reds, outs, turned, dilation, size, (taps, outs * taps), True)
-        winograd.run_convolution(plan, flat(y), flat(w), none, flat(x))
+        other = winograd.convolution_plan(*shapes, turned, dilation, size, apart, True)
+    if other and better(other, plan):
+        winograd.run_convolution(other, *arrays)
     else:
-        plan = direct.convolution_plan(
-            direct.backward, count, places, reds, outs, size, (stride, padding, dilation, groups), kernel,
-            (taps, outs * taps), places_kept(y, w), y.itemsize,
-        )  # fmt: skip
-        direct.run_convolution(plan, flat(y), flat(w), none, flat(x))
+        direct.run_convolution(plan, *arrays)
     return x
 
 
@@ -111,13 +110,15 @@ def convolve_weight(
     shape = (y.shape[1], reds, *size)
     if not suits(x, y, x) or not prod(size):
         return twins.convolve_weight(y, x, stride, padding, dilation, groups, size)
-    count, spatial, places = len(x), x.shape[2:], y.shape[2:]
-    if by_winograd(x.dtype, size, stride, dilation, groups, reds, outs, places):
-        plan = winograd.correlation_plan(count, spatial, reds, outs, padding, dilation, places)
-        return direct.run_correlation(plan, winograd.correlate, flat(x), flat(y)).reshape(shape)
-    arguments = (count, spatial, reds, outs, places, (stride, padding, dilation, groups), size, x.itemsize)
-    if outs < direct.FEW:
-        total = direct.run_correlation(direct.few_plan(*arguments), direct.correlate_few, flat(x), flat(y))
+    shapes, places = (len(x), x.shape[2:], reds, outs), y.shape[2:]
+    few = outs < direct.FEW
+    make, loop = (direct.few_plan, direct.correlate_few) if few else (direct.correlation_plan, direct.correlate)
+    plan, other = make(*shapes, places, (stride, padding, dilation, groups), size, x.itemsize), None
+    if winograd.able(x.dtype, size, stride, groups):
+        other = winograd.correlation_plan(*shapes, padding, dilation, places)
+    if other and better(other, plan):
+        return direct.run_correlation(other, winograd.correlate, flat(x), flat(y)).reshape(shape)
+    total = direct.run_correlation(plan, loop, flat(x), flat(y))
+    if few:
         return np.ascontiguousarray(total[:, : prod(size)]).reshape(shape)
-    total = direct.run_correlation(direct.correlation_plan(*arguments), direct.correlate, flat(x), flat(y))
     return np.ascontiguousarray(total[:, : reds * prod(size), :outs].swapaxes(1, 2)).reshape(shape)

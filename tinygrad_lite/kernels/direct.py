@@ -10,8 +10,9 @@ with other tables: one set of pairs for each remainder by the stride. The gradie
 
     correlate  gw[r, o] = sum over images and q of x[place[q] + offset[r]] * g[q, o]
 
-with the outputs in the lanes, and x as it is, with zeros around it; where outputs are few, products of vectors
-with images in their lanes are summed instead (`correlate_few`).
+with the outputs in the lanes, and x as it is, with zeros around it; where outputs are few, as in a depthwise
+convolution, products of vectors with images in their lanes are summed instead (`correlate_few`). A NaN or Inf spreads
+as it should, but in the gradient of the weight it may reach all places of the kernel.
 """
 
 from __future__ import annotations
@@ -178,8 +179,8 @@ MOVE = 40  # what it costs to bring a vector to its place
 def band(
     kind: Any, count: int, spatial: Sizes, results: Sizes, kernel: Sizes, window: tuple, planes: tuple[int, int],
     products: float, itemsize: int,
-) -> tuple[int, list[Axis]]:  # fmt: skip
-    """The height of a band of results, and the axes it needs: the least work among those that fit into the cache.
+) -> tuple[int, list[Axis], float]:  # fmt: skip
+    """The height of a band of results, the axes it needs, and its work, the least among those that fit into the cache.
 
     planes: how many of the input and of the results are packed at a time. products: multiplications for a place.
     """
@@ -203,7 +204,7 @@ def band(
     step = 1 if kind is forward else stride[0]  # so that every band has the same phases
     heights = range(step, results[0] + step, step)
     height = min([h for h in heights if fits(h)] or heights[:1], key=work)
-    return height, [outer(height), *inner]
+    return height, [outer(height), *inner], work(height)
 
 
 @lru_cache(maxsize=1024)
@@ -219,8 +220,9 @@ def convolution_plan(
     rows = ALONE if outs == 1 else FEW if outs <= FEW else ROWS
     chunk = {ROWS: VECTORS, FEW: VECTORS * 2, ALONE: ROWS}[rows]  # places of a tile
     tiles = -(-outs // rows)
-    products = tiles * rows * reds * prod(kernel) / (1 if kind is forward else prod(window[0]))
-    height, axes = band(kind, count, spatial, results, kernel, window, (reds, outs), products, itemsize)
+    pairs = reds * (prod(kernel) if kept is None else sum(kept))
+    products = tiles * rows * pairs / (1 if kind is forward else prod(window[0]))
+    height, axes, work = band(kind, count, spatial, results, kernel, window, (reds, outs), products, itemsize)
     spans, slab = tuple(a.span for a in axes), (height, *results[1:])
     size = (prod(spans) + 1) * lanes
 
@@ -253,6 +255,7 @@ def convolution_plan(
     return Plan(
         items=len(x_lanes.whole) * parts,
         operations=2.0 * groups * outs * len(x_lanes.starts) * sum((b - a) * (d - c) for a, b, c, d in sets),
+        work=groups * work,
         space=reds * size + tiles * rows * step,
         arguments=(
             numbers, x_lanes, y_lanes, lines, *map(np.concatenate, (steps, places, offset)), np.array(sets),
@@ -312,6 +315,7 @@ def correlation_plan(
     return Plan(
         items=-(-count // many) * cut,
         operations=2.0 * groups * outs * len(lines) * count * prod(results),
+        work=groups * len(lines) * pad / lanes * count * prod(results),
         space=reds * many * size + lanes + pad // pair * (many * places + 1) * pair,
         arguments=(
             numbers, g_lanes, lines, steps, np.arange(VECTORS) * lanes, np.arange(many * places) * pair, rows,
@@ -328,7 +332,7 @@ def few_plan(
     """For `correlate_few`."""
     groups, lanes = window[3], BYTES // itemsize
     products = outs * prod(kernel)
-    height, axes = band(forward, count, spatial, results, kernel, window, (1, outs), products, itemsize)
+    height, axes, work = band(forward, count, spatial, results, kernel, window, (1, outs), products, itemsize)
     cut, spans, slab = -(-results[0] // height), tuple(a.span for a in axes), (height, *results[1:])
     enter = table([np.arange(spans[0]), *(np.arange(n) - a.first for n, a in zip(spatial[1:], axes[1:]))], spans, lanes)
     where = table([*map(np.arange, slab)], slab, lanes)
@@ -341,6 +345,7 @@ def few_plan(
     return Plan(
         items=len(x_lanes.whole),
         operations=2.0 * groups * reds * products * count * prod(results),
+        work=groups * reds * work,
         space=2 * size,
         arguments=((lanes, groups, reds, outs, prod(spatial), prod(results), size), x_lanes, g_lanes, places, taps),
         size=(groups * outs * reds, len(taps)),

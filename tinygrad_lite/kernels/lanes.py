@@ -26,7 +26,8 @@ class Plan(NamedTuple):
     """What a loop is called with, made once for a shape."""
 
     items: int  # which threads share out
-    operations: float
+    operations: float  # additions and multiplications: whether threads are worth it
+    work: float  # what it costs, in multiplications of vectors: which plan is taken
     space: int  # of the workspace of a thread
     arguments: tuple[Any, ...]  # between the arrays and the workspace
     weights: Any = None  # how they are packed

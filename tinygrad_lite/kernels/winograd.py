@@ -12,9 +12,11 @@ The 36 points of a tile don't meet before the sum is done, so that sum is a matr
     gradient of the weight   G.T [ sum over tiles of (B.T x B) * (A g A.T) ] G
 
 For the first, images stand in the lanes (lanes.py); for the gradient of the weight channels do, so that the sum runs
-over tiles. Rounding: the transforms add and subtract numbers that are up to 100 times the result, so errors are about
-1e-5 of the largest result in float32 where the definition has 1e-6; float64 isn't done this way. A NaN or Inf makes
-all 16 results of its tile NaN.
+over tiles. Where a kernel is dilated, so are the tiles, and they are interleaved.
+
+Rounding: the transforms weigh numbers by up to 8 and take differences of them, so in float32 errors are about 1e-5 of
+the largest result, 5e-5 for the gradient of the weight, where the definition has 1e-6; float64 isn't done this way. A
+NaN or Inf makes all 16 results of its tile NaN.
 """
 
 from __future__ import annotations
@@ -199,26 +201,29 @@ def tiles_of(results: Sizes, dilation: Sizes) -> tuple[int, int]:
 
 
 CACHE = 1 << 19  # numbers of transformed input that a band should not exceed
-TRANSFORM = 600  # what it costs to transform a tile there or back, in multiplications of vectors
+TRANSFORM = 1100  # what it costs to bring a tile to its place and transform it, in multiplications of vectors
+WEIGHT = 64  # and to transform a kernel
 
 
-def bands(count: int, channels: int, outs: int, results: Sizes, dilation: Sizes) -> int:
-    """How many rows of tiles a band has: the least work, empty lanes included, within the cache."""
+def bands(count: int, channels: int, outs: int, results: Sizes, dilation: Sizes) -> tuple[int, float]:
+    """How many rows of tiles a band has, and its work, the least within the cache; empty lanes are work, too."""
     down, across = tiles_of(results, dilation)
 
     def work(rows: int) -> float:
         blocks = -(-count * -(-down // rows) // LANES)
         columns = -(-rows * across // VECTORS) * VECTORS
         taken = channels * (1 + 1 / (2 * rows))  # two rows more than the SIZE rows of each row of tiles
-        return blocks * (POINTS * channels * outs * columns + TRANSFORM * rows * across * (taken + outs))
+        transforms = TRANSFORM * rows * across * (taken + outs)
+        return blocks * (POINTS * channels * outs * columns + transforms) + WEIGHT * channels * outs
 
     fit = [rows for rows in range(1, down + 1) if POINTS * channels * rows * across * LANES <= CACHE]
-    return min(fit or [1], key=work)
+    rows = min(fit or [1], key=work)
+    return rows, work(rows)
 
 
-def cost(reds: int, outs: int, results: Sizes, dilation: Sizes) -> float:
-    """What a convolution takes, in multiplications: those of the points, and the transforms."""
-    return prod(tiles_of(results, dilation)) * (POINTS * reds * outs + TRANSFORM * (reds + outs))
+def able(dtype: np.dtype, kernel: Sizes, stride: Sizes, groups: int) -> bool:
+    """Whether it can be used."""
+    return dtype == np.float32 and kernel == (3, 3) and stride == (1, 1) and groups == 1
 
 
 @lru_cache(maxsize=1024)
@@ -227,7 +232,7 @@ def convolution_plan(
     turned: bool,
 ) -> Plan:  # fmt: skip
     """apart: how far outputs, and summed channels, are from each other in the weight. turned: by 180 degrees."""
-    rows = bands(count, reds, outs, results, dilation)
+    rows, work = bands(count, reds, outs, results, dilation)
     height = SIZE * dilation[0] * rows
     cut, groups = -(-results[0] // height), -(-outs // ROWS)
     enter, leave, corners, exits, steps = geometry(spatial, padding, dilation, results, rows)
@@ -246,7 +251,8 @@ def convolution_plan(
     where = table([taps[::-1] if turned else taps], (TAPS,), LANES)
     return Plan(
         items=blocks * parts,
-        operations=2.0 * cost(reds, outs, results, dilation) * count,
+        operations=2.0 * LANES * work,
+        work=work,
         space=sum(steps[3:]) + POINTS * (v_step + m_step),
         arguments=(numbers, x_lanes, y_lanes, corners, exits, grid(reds, ROWS)),
         weights=slabs(starts, starts * 0, TAPS, (TAPS,), where, LANES, outs * reds * TAPS),
@@ -290,9 +296,12 @@ def correlation_plan(
     tiles, width = many * len(corners), -(-channels // PAIR) * PAIR
     apart = (odd(tiles * width), odd(blocks * tiles * LANES), odd(blocks * LANES * width))
     numbers = (channels, outs, parts, units, cut, count, many, prod(spatial), prod(results), steps, apart)
+    vectors = blocks * LANES * width / LANES, -(-channels // LANES) + blocks
+    work = units * tiles * (POINTS * vectors[0] + TRANSFORM * vectors[1])
     return Plan(
         items=units * parts,
-        operations=2.0 * cost(channels, outs, results, dilation) * count,
+        operations=2.0 * LANES * work,
+        work=work,
         space=sum(steps[3:]) + POINTS * sum(apart),
         arguments=(numbers, x_lanes, g_lanes, w_lanes, corners, exits, grid(tiles, LANES)),
         size=(outs, channels, TAPS),

@@ -131,17 +131,17 @@ def fold(
 
 ONES = (1, 1), (1, 1), (1, 1)  # stride, padding, dilation
 SHAPES = ((1, 1), (16, 16))
-"""Channels of the examples: few and many."""
+"""Channels of the examples: few and many, for there are algorithms for either."""
 
 EXAMPLES: dict[str, Any] = {
     "convolve": lambda t: [
-        (np.ones((1, c, 4, 4), t), np.ones((o, c, 3, 3), t), np.ones(o, t), *ONES, 1, (4, 4)) for c, o in SHAPES
+        (np.ones((16, c, 4, 4), t), np.ones((o, c, 3, 3), t), np.ones(o, t), *ONES, 1, (4, 4)) for c, o in SHAPES
     ],
     "convolve_input": lambda t: [
-        (np.ones((1, o, 4, 4), t), np.ones((o, c, 3, 3), t), *ONES, 1, (4, 4)) for c, o in SHAPES
+        (np.ones((16, o, 4, 4), t), np.ones((o, c, 3, 3), t), *ONES, 1, (4, 4)) for c, o in SHAPES
     ],
     "convolve_weight": lambda t: [
-        (np.ones((1, o, 4, 4), t), np.ones((1, c, 4, 4), t), *ONES, 1, (3, 3)) for c, o in ((1, 16), *SHAPES)
+        (np.ones((16, o, 4, 4), t), np.ones((16, c, 4, 4), t), *ONES, 1, (3, 3)) for c, o in ((1, 16), *SHAPES)
     ],
     "unfold": lambda t: [(np.ones((1, 1, 4, 4), t), (3, 3), *ONES, (4, 4))],
     "fold": lambda t: [(np.ones((1, 9, 16), t), (4, 4), (3, 3), *ONES, (4, 4))],
