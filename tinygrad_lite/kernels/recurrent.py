@@ -20,6 +20,7 @@ from tinygrad_lite.kernels.each import at, each
 from tinygrad_lite.kernels.functions import scalar, sigmoid, tanh
 from tinygrad_lite.kernels.threads import spread
 from tinygrad_lite.kernels.twins import recurrent as twins
+from tinygrad_lite.kernels.vectors import copy
 
 CHUNK = 64
 """Rows of inputs that are multiplied at once: enough to reuse the weights, and few enough for the cache."""
@@ -94,7 +95,7 @@ def run(gates, bias, x, packed_ih, packed_hh, width, h, c0, out, cells, lengths,
             first = (t - times + 1 if reverse else t) * batch + start
             rows = (times - 1) * batch + stop - start
             for i in range(first * columns, (first + rows) * columns, columns):
-                gates[i : i + columns] = bias
+                copy(gates, i, bias, 0, columns)
             gemm.multiply_add(
                 gates, first * columns, columns, x, first * inputs, inputs, rows, packed_ih, inputs, fed_x, width
             )
@@ -108,7 +109,7 @@ def run(gates, bias, x, packed_ih, packed_hh, width, h, c0, out, cells, lengths,
                 gates[i : i + columns] = 0
                 out[row * hidden : (row + 1) * hidden] = 0
                 if len(cells):
-                    cells[row * hidden : (row + 1) * hidden] = c[before : before + hidden]
+                    copy(cells, row * hidden, c, before, hidden)
                 continue
             four, new, h_n = blocks(gates, i, hidden), at(out, row * hidden), at(h, state)
             if len(cells):

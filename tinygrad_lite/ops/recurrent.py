@@ -96,8 +96,8 @@ def lstm(
 
     >>> import tinygrad_lite as tl
     >>> out, h, c = tl.lstm(tl.ones(2, 1, 3), None, None, tl.ones(4, 3), tl.ones(4, 1))
-    >>> out.shape, h, c
-    ((2, 1, 1), tensor([[0.9380951]]), tensor([[1.9187832]]))
+    >>> out.shape, h.round(decimals=3), c.round(decimals=3)
+    ((2, 1, 1), tensor([[0.933]]), tensor([[1.9]]))
     """
     weights = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias_ih": bias_ih, "bias_hh": bias_hh}
     (x, h0, c0), lengths = checked("lstm", 4, x, {"h0": h0, "c0": c0}, weights, lengths)
@@ -124,8 +124,8 @@ def gru(
 
     >>> import tinygrad_lite as tl
     >>> out, h = tl.gru(tl.ones(2, 1, 3), None, tl.ones(3, 3), tl.ones(3, 1))
-    >>> out.shape, h
-    ((2, 1, 1), tensor([[0.0924...]]))
+    >>> out.shape, h.round(decimals=3)
+    ((2, 1, 1), tensor([[0.09]]))
     """
     weights = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias_ih": bias_ih, "bias_hh": bias_hh}
     (x, h0), lengths = checked("gru", 3, x, {"h0": h0}, weights, lengths)
