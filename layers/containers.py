@@ -116,8 +116,9 @@ class Sequential(_Row):
             self._refill(modules)
 
     def forward(self, input: Any) -> Any:
-        for module in self:
-            input = module(input)
+        for module in list(self.__dict__.values()):
+            if isinstance(module, Module):
+                input = module(input)
         return input
 
     def _made(self, entries: list[tuple[str, Any]]) -> Sequential:

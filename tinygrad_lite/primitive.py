@@ -208,24 +208,19 @@ class Primitive(Generic[P, R]):
         else:
             params = self.usual
         arrays: list[Any] = []
-        parents: list[Any] = []  # where the gradient of each operand goes on, if anywhere
-        mask, bit, numbers_only = 0, 1, True
+        wanted, numbers_only = False, True
         try:
             for a in operands:
-                parent = None
                 if isinstance(a, Tensor):
                     arrays.append(a._array)
                     numbers_only = False
-                    if a._requires_grad and self.ruled & bit:
-                        mask |= bit
-                        parent = a if a._edge is None else a._edge
+                    if a._requires_grad:
+                        wanted = True
                 elif type(a) in NUMBERS:
                     arrays.append(a)
                 else:
                     arrays.append(to_array(a))
                     numbers_only = False
-                parents.append(parent)
-                bit += bit
             if numbers_only:
                 arrays = [a if a is None else to_array(a) for a in arrays]
             out: Any = self.value(*arrays) if self.plain else self.compute(arrays, params)  # type: ignore
@@ -234,8 +229,7 @@ class Primitive(Generic[P, R]):
         flags = modes.flags
         if flags & ANOMALY:
             check_forward(self.name, arrays, out)
-        if not flags & RECORD:
-            mask = 0
+        mask, parents = self.ways(operands) if wanted and flags & RECORD else (0, [])
         if self.results is not None:
             return self.several(operands, parents, arrays, params, out, mask, flags)
         if type(out) is not np.ndarray:
@@ -248,6 +242,18 @@ class Primitive(Generic[P, R]):
             t._requires_grad = True
             t._edge = self.record(operands, parents, arrays, params, [t], mask, flags)
         return t
+
+    def ways(self, operands: Sequence) -> tuple[int, list]:
+        """A bit for each operand that gets a gradient, and where the gradient of each goes on, if anywhere."""
+        mask, bit, parents = 0, 1, []
+        for a in operands:
+            parent = None
+            if isinstance(a, Tensor) and a._requires_grad and self.ruled & bit:
+                mask |= bit
+                parent = a if a._edge is None else a._edge
+            parents.append(parent)
+            bit += bit
+        return mask, parents
 
     def compute(self, arrays: list, params: dict) -> Any:
         return self.value(arrays, **params) if self.variadic else self.value(*arrays, **params)  # type: ignore

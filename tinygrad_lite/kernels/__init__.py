@@ -40,6 +40,8 @@ TABLE = {
     "nll_rows_back": "softmax",
     "attend": "attention",
     "attend_back": "attention",
+    "matrix_product": "gemm",
+    "sum_channels": "gemm",
     "recurrence": "recurrent",
     "recurrence_back": "recurrent",
     "thin": "dropout",

@@ -19,8 +19,10 @@ from tinygrad_lite.kernels.functions import scalar
 from tinygrad_lite.kernels.threads import spread
 from tinygrad_lite.kernels.twins import elementwise as twins
 
-OPERATIONS = 30
-"""About how many arithmetic operations one element takes."""
+OPERATIONS, LIGHT_OPERATIONS = 30, 6
+"""About how many arithmetic operations one element takes, and in the formulas without exponentials."""
+
+LIGHT = {"relu", "relu_input", "leaky_relu", "leaky_relu_input", "hardtanh", "hardtanh_input", "sigmoid_x", "tanh_x"}
 
 FUNCTIONS: dict[str, Any] = {"sigmoid": functions.sigmoid, "erf": functions.erf}
 """The function of each formula, by its name; from numbers of one type, and options, to one of that type."""
@@ -61,7 +63,8 @@ def apply_formula(
     out = np.empty_like(x)  # in the order of x in memory, if it is in any
     flat = [along(out, a) for a in (out, *arrays)]
     run, options = loop(name, len(arrays)), tuple(map(float, numbers))
-    spread(lambda first, last: run(*[a[first:last] for a in flat], options), out.size, OPERATIONS * out.size)
+    work = out.size * (LIGHT_OPERATIONS if name in LIGHT else OPERATIONS)
+    spread(lambda first, last: run(*[a[first:last] for a in flat], options), out.size, work)
     return out
 
 

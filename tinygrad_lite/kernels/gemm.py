@@ -1,10 +1,10 @@
-"""Matrix products inside compiled loops, as a recurrence needs them: out += x @ w and out += a.T @ b.
+"""Matrix products, also inside compiled loops, as a recurrence needs them: out += x @ w and out += a.T @ b.
 
 NumPy's BLAS can't be called there, packs a matrix anew at each call, and its threads stay awake after it, in the way
-of ours. Here a matrix is packed into panels of as many columns as two vector registers hold, cut into blocks of rows
-so that a block of a panel stays in the first-level cache while the rows of the other operand pass by; a register
-tile of a few rows times one panel takes the sum. Goto and van de Geijn 2008, "Anatomy of high-performance matrix
-multiplication".
+of ours; nor does it use the widest vectors of every processor. Here a matrix is packed into panels of as many columns
+as two vector registers hold, cut into blocks of rows so that a block of a panel stays in the first-level cache while
+the rows of the other operand pass by; a register tile of a few rows times one panel takes the sum. Goto and van de
+Geijn 2008, "Anatomy of high-performance matrix multiplication".
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from tinygrad_lite.kernels.compiled import compiled, contiguous, workspace
+from tinygrad_lite.kernels.compiled import FLOATS, compiled, contiguous, workspace
 from tinygrad_lite.kernels.threads import spread
-from tinygrad_lite.kernels.vectors import BYTES, INT, WIDE, Emit, copy
+from tinygrad_lite.kernels.twins import gemm as twins
+from tinygrad_lite.kernels.vectors import BYTES, INT, WIDE, Emit, copy, gather
 
 ROWS = 8 if WIDE else 4  # of a register tile; its columns are two vectors
 DEPTH = 256  # rows of a block of a panel
 GROUP = 8  # panels of a that are packed at a time for a.T @ b: with all of a block of b they fit the second-level cache
+CHUNK = 128  # rows of x at a time
+BLOCK, ROWS_SUMMED = 4096, 64  # how many values, and rows, are summed in a lower precision
 NUMBER = ir.IntType(32)
 intrinsic: Any = numba.extending.intrinsic
 NEAR, NEXT = 3, 2  # the first- and the second-level cache, for `prefetch`
@@ -89,26 +92,41 @@ def fetch(typing: Any, array: Any, index: Any) -> Any:
 
 @compiled
 def pack(w, i, row_step, column_step, rows, columns, to, width):
-    """to[block of rows, panel, row, column of the panel] = w[i + row * row_step + column * column_step], 0 outside"""
+    """to[block of rows, panel, row, column of the panel] = w[i + row * row_step + column * column_step], 0 outside
+
+    Either step is 1.
+    """
     span = -(-columns // width) * width  # of all panels
     for block in range(0, rows, DEPTH):
-        depth = min(DEPTH, rows - block)
-        group = max(span, width) if column_step == 1 else width  # read along what is contiguous
-        for first in range(0, columns, group):
+        depth, start = min(DEPTH, rows - block), i + block * row_step
+        if column_step != 1:
+            pack_block_transposed(w, start, column_step, depth, columns, to[block * span :], width)
+            continue
+        for panel in range(0, columns, width):
+            o, count = block * span + panel * depth, min(width, columns - panel)
             for k in range(depth):
-                for panel in range(first, min(first + group, columns), width):
-                    o, count = block * span + panel * depth + k * width, min(width, columns - panel)
-                    ahead = i + (block + k + 8) * row_step + panel * column_step  # in another page, often
-                    fetch(w, ahead)
-                    fetch(w, ahead + width // 2)
-                    source = i + (block + k) * row_step + panel * column_step
-                    if column_step == 1:
-                        copy(to, o, w, source, count)
-                    else:
-                        for c in range(count):
-                            to[o + c] = w[source + c * column_step]
-                    for c in range(count, width):
-                        to[o + c] = 0
+                copy(to, o + k * width, w, start + k * row_step + panel, count)
+            if count < width:
+                for k in range(depth):
+                    to[o + k * width + count : o + (k + 1) * width] = 0
+
+
+@compiled
+def pack_block_transposed(w, i, step, depth, columns, to, width):
+    """to[panel, row, column of the panel] = w[i + row + column * step], 0 outside; in squares, turned in registers."""
+    lanes = width // 2
+    places, most = np.arange(lanes) * width, np.zeros(-(-columns // width) * width, np.int64)
+    starts, least = np.arange(len(most)) * step, np.zeros_like(most)
+    most[:columns] = depth
+    squares = depth - depth % lanes
+    for first in range(0, len(most), lanes):
+        o = first // width * width * depth + first % width
+        whole = first + lanes <= columns
+        for k in range(0, squares, lanes):
+            gather(to, o + k * width, places, w, i + k, starts, least, most, first, 0, whole)
+        for k in range(squares, depth):
+            for c in range(lanes):
+                to[o + k * width + c] = w[i + k + starts[first + c]] if first + c < columns else 0
 
 
 @compiled
@@ -178,6 +196,45 @@ def multiply_transposed(a, a_step, parts, depth, width, start, stop):
                 p += -(-columns // width) * width * block
 
 
+@compiled
+def multiply_part(out, step, x, depth, w, row_step, column_step, space, width, rows, columns):
+    """out[m, c] += sum over k of x[m, k] * w[k, c] for m and c in the ranges `rows` and `columns`, all flat.
+
+    Packs those columns of w, then takes some rows at a time, so that they stay in the second-level cache.
+    """
+    left, count = columns[0], columns[1] - columns[0]
+    pack(w, left * column_step, row_step, column_step, depth, count, space, width)
+    for m in range(rows[0], rows[1], CHUNK):
+        many = min(CHUNK, rows[1] - m)
+        multiply_add(out, m * step + left, step, x, m * depth, depth, many, space, depth, count, width)
+
+
+@compiled
+def add_up(x, out, start, stop):
+    """out[c] += the sum of x[start:stop, c]; sums of up to BLOCK values are taken in the dtype of x."""
+    channels, places = x.shape[1:]
+    if places != 1:
+        for n in range(start, stop):
+            for c in range(channels):
+                row = x[n, c]
+                for first in range(0, places, BLOCK):
+                    piece = row[first : min(first + BLOCK, places)]
+                    total = x.dtype.type(0)
+                    for k in range(len(piece)):
+                        total += piece[k]
+                    out[c] += total
+        return
+    part = np.empty(channels, x.dtype)
+    for first in range(start, stop, ROWS_SUMMED):
+        part[:] = 0
+        for n in range(first, min(first + ROWS_SUMMED, stop)):
+            row = x[n].ravel()
+            for c in range(channels):
+                part[c] += row[c]
+        for c in range(channels):
+            out[c] += part[c]
+
+
 # ----------------------------------------------------------------------------- called from Python
 
 
@@ -216,3 +273,42 @@ def add_transposed_products(a: np.ndarray, *parts: tuple[np.ndarray, int, np.nda
         multiply_transposed(a.ravel(), a.shape[1], flat, len(a), width, start, stop)
 
     spread(task, a.shape[1], 2.0 * len(a) * sum(out.size for out, _, _ in parts))
+
+
+def matrix_product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """See twins.matrix_product."""
+    if x.dtype not in FLOATS or y.dtype != x.dtype or x.shape[1] != y.shape[0]:
+        return twins.matrix_product(x, y)
+    (rows, depth), columns = x.shape, y.shape[1]
+    out = np.zeros((rows, columns), x.dtype)
+    if x.T.flags.c_contiguous and not x.flags.c_contiguous:
+        add_transposed_products(contiguous(x.T), (out, 0, contiguous(y)))
+        return out
+    straight, width = y.flags.c_contiguous, 2 * BYTES // x.itemsize
+    row_step, column_step = (columns, 1) if straight else (1, depth)
+    right = contiguous(y if straight else y.T).ravel()
+    flat, left, panels = out.ravel(), contiguous(x).ravel(), -(-columns // width)
+    by_columns = columns >= rows or panels > 32  # what is not cut is read by each thread
+
+    def task(start: int, stop: int) -> None:
+        some = (start * width, min(stop * width, columns)) if by_columns else (0, columns)
+        space = workspace(depth * -(-(some[1] - some[0]) // width) * width, x.dtype)
+        those = (0, rows) if by_columns else (start, stop)
+        multiply_part(flat, columns, left, depth, right, row_step, column_step, space, width, those, some)
+
+    spread(task, panels if by_columns else rows, 2.0 * rows * y.size)
+    return out
+
+
+def sum_channels(x: np.ndarray) -> np.ndarray:
+    """See twins.sum_channels."""
+    if x.dtype not in FLOATS:
+        return twins.sum_channels(x)
+    x, parts = contiguous(x), {}
+
+    def task(start: int, stop: int) -> None:
+        parts[start] = np.zeros(x.shape[1])
+        add_up(x, parts[start], start, stop)
+
+    spread(task, len(x), 2 * x.size)
+    return sum((parts[start] for start in sorted(parts)), np.zeros(x.shape[1])).astype(x.dtype)

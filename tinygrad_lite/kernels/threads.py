@@ -28,6 +28,9 @@ DELAY = 300
 """Looks, about 9 microseconds, between seeing work and starting. By then the giver is in its own part and has left
 the interpreter lock, and ends before; who finds the lock taken is put to sleep, and that is dear."""
 
+LEAVE = 100
+"""Looks, about 3 microseconds, between seeing that all is done and going on: until then who said so has left Python."""
+
 GIVEN, REST, DONE = 0, 1, 16
 """Where on the board numbers of jobs stand: of the last one given, the last one before a rest, the last one done."""
 
@@ -149,7 +152,7 @@ class Crew:
             number = self.give(job)
             job.take()
             while len(job.finished) < job.count:
-                if not self.changed(self.board, DONE, number - 1, LOOKS, 0):
+                if not self.changed(self.board, DONE, number - 1, LOOKS, LEAVE):
                     time.sleep(0)
             self.board[DONE] = number
         finally:

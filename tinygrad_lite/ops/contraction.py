@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lite import kernels
 from tinygrad_lite.kernels.threads import rest
 from tinygrad_lite.ops.creation import as_tensor
 from tinygrad_lite.primitive import composed, primitive
@@ -24,18 +25,21 @@ __all__ = ["einsum", "tensordot"]
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 HALF = np.dtype(np.float16)
-LARGE = 10_000
-"""With more elements in an operand BLAS may use several threads."""
+ALONE = 250_000
+"""Up to so many multiplications BLAS takes one thread only. Beyond, a kernel shares them over the threads of all other
+kernels: two sets of threads on the same processors would wait for each other."""
 
 
 def product(x: Any, y: Any) -> Any:
     """np.matmul, for values and rules; float16 goes through float32, for BLAS has no half precision."""
     if x.dtype is HALF and y.dtype is HALF:
         return np.matmul(x.astype(np.float32), y.astype(np.float32)).astype(HALF)
-    if x.size > LARGE or y.size > LARGE:
-        rest()
     if type(x) is type(y) is np.ndarray and x.ndim == y.ndim == 2:
-        return x.dot(y)  # the same, with half a microsecond less around it
+        if x.size * y.shape[1] > ALONE and min(x.shape[0], y.shape[1]) > 4:
+            return kernels.matrix_product(x, y)
+        return x.dot(y)  # as np.matmul, with half a microsecond less around it
+    if x.size > ALONE:
+        rest()
     return np.matmul(x, y)
 
 

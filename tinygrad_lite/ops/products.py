@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lite import kernels
 from tinygrad_lite.ops.contraction import einsum, product, tensordot
 from tinygrad_lite.ops.creation import as_tensor
 from tinygrad_lite.ops.determinants import logdet
@@ -143,7 +144,9 @@ def linear_bias(g):
     if g.ndim < 2:
         return g
     g = rows(g)
-    return product(np.ones(len(g), g.dtype), g)  # BLAS sums over rows faster than np.sum
+    if isinstance(g, Tensor) or g.size < 10_000:
+        return product(np.ones(len(g), g.dtype), g)  # BLAS sums over rows faster than np.sum
+    return kernels.sum_channels(g[:, :, None])
 
 
 # ------------------------------------------------------------------------ matmul of given ranks
