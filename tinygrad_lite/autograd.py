@@ -98,6 +98,10 @@ class Several(dict):
         return [self[k] if k in self else np.zeros(*like) for k, like in enumerate(self.likes)]
 
 
+OURS = (np.ndarray, Several)
+"""What a sum of gradients is made in, unless it is a Tensor."""
+
+
 def youngest_first(roots: Iterable[Any]) -> list[Node]:
     """All nodes that `roots` were computed from, each after every node that used it."""
     seen = set(roots)
@@ -141,8 +145,9 @@ def _sweep(seeds: dict[Any, Any], targets: set | None, retain_graph: bool, creat
     grads = dict(seeds)
     anomaly = modes.flags & ANOMALY
     summed = set()  # parents whose gradient is an array of our own making: safe to add to in place
+    get, pop = grads.get, grads.pop
     for node in nodes:
-        g = grads.pop(node, None)
+        g = pop(node, None)
         if g is None or (needed is not None and node not in needed):
             continue
         if node.hooks is not None:
@@ -168,14 +173,14 @@ def _sweep(seeds: dict[Any, Any], targets: set | None, retain_graph: bool, creat
                     contribution = fit(contribution, parent, node)
                 if anomaly:
                     check_backward(contribution, node)
-                before = grads.get(parent)
+                before = get(parent)
                 if before is None:
                     grads[parent] = contribution
                 elif parent in summed:
                     before += contribution
                 else:
                     total = grads[parent] = before + contribution
-                    if type(total) in (np.ndarray, Several):
+                    if type(total) in OURS:
                         summed.add(parent)
         except GradientError:
             raise

@@ -109,7 +109,7 @@ class Primitive(Generic[P, R]):
         self.variadic = "Arrays" in annotations[self.names[0]]
         self.plain = len(self.names) == len(operands) and not self.variadic
         usual = {name: default for name, default in self.defaults.items() if name not in operands}
-        self.leading = self.names[: self.arity] == operands
+        self.leading = not self.variadic and self.names[: self.arity] == operands
         self.usual = None if self.variadic or MISSING in usual.values() else usual
         # Slots: where operands, parameters, results and special values stand in a node's saved values.
         self.many = outputs.startswith("*")
@@ -329,9 +329,11 @@ class Primitive(Generic[P, R]):
 
     def bind(self, args: Sequence, params: dict) -> tuple[Sequence, dict]:
         """Sort the arguments of a call into operands and parameters, in order and with the defaults."""
-        if self.usual is not None and self.leading and self.arity <= len(args) <= len(self.names):
+        if self.leading and self.arity <= len(args) <= len(self.names):
             rest = dict(zip(self.names[self.arity :], args[self.arity :]))
-            if not params or (not rest and params.keys() <= self.usual.keys()):
+            if len(args) == len(self.names) and not params:
+                return args[: self.arity], rest
+            if self.usual is not None and (not params or (not rest and params.keys() <= self.usual.keys())):
                 return args[: self.arity], self.usual | rest | params
         if len(args) > len(self.names):
             raise TypeError(f"{self.name}: got {len(args)} arguments, but takes {', '.join(self.names)}")

@@ -93,7 +93,9 @@ def blockwise(formula: Callable[P, R], widen: bool = True) -> Callable[P, R]:
     def evaluate(*args: Any, **params: Any) -> Any:
         x = args[0]
         native = x.dtype.char in "fd"
-        if (x.size <= SMALL if native else not widen) or any(isinstance(a, Tensor) for a in args):
+        if native and x.size <= SMALL:
+            return formula(*args, **params)
+        if not (native or widen) or any(isinstance(a, Tensor) for a in args):
             return formula(*args, **params)
         if not native:
             wide = np.float32 if x.dtype == np.float16 else np.float64
