@@ -1,4 +1,4 @@
-"""Convolution: both algorithms against the twin and each other, over random shapes, strides, paddings and odd sizes."""
+"""Convolution: all algorithms against the twin and each other, over random shapes, strides, paddings and odd sizes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tl
 from tests.kernels.test_twins import numbers, often, same
+from tests.kernels.threading import spread_over
 from tinygrad_lite.kernels import fast, threads, twin
 
 pytest.importorskip("numba", reason="without Numba the twins are the kernels")
@@ -91,6 +92,37 @@ def threes(draw: Any) -> dict[str, Any]:
         "bias": draw(st.sampled_from([None, np.arange(o, dtype=np.float32)])),
         "rest": ((1, 1), padding, dilation, 1),
     }
+
+
+@st.composite
+def simple(draw: Any) -> dict[str, Any]:
+    """Kernels of one place, and kernels for each channel, of one or two dimensions."""
+    rank, n, c = draw(st.integers(1, 2)), draw(st.integers(1, 5)), draw(st.sampled_from([1, 3, 17, 40]))
+    spatial = tuple(draw(st.integers(1, 30)) for _ in range(rank))
+    if draw(st.booleans()):
+        o, groups, places = draw(st.sampled_from([1, 2, 33])), 1, spatial
+        kernel, padding, dilation = (1,) * rank, (0,) * rank, (1,) * rank
+    else:
+        o, groups = c, c
+        kernel, padding, dilation = (tuple(draw(st.integers(a, 4)) for _ in range(rank)) for a in (1, 0, 1))
+        extra = draw(st.integers(-1, 2))
+        sizes = zip(spatial, padding, kernel, dilation)
+        places = tuple(max(1, s + 2 * p - (k - 1) * d + extra) for s, p, k, d in sizes)
+    x = numbers(draw, (n, c, *spatial))
+    return {
+        "x": x,
+        "w": numbers(draw, (o, c // groups, *kernel), x.dtype),
+        "y": numbers(draw, (n, o, *places), x.dtype),
+        "bias": draw(st.sampled_from([None, np.arange(o, dtype=x.dtype)])),
+        "rest": ((1,) * rank, padding, dilation, groups),
+    }
+
+
+@often
+@given(simple(), st.integers(1, 4))
+def test_pointwise_and_depthwise_convolutions_are_their_twins(given_, threads):
+    with spread_over(threads):
+        all_three(given_)
 
 
 @often

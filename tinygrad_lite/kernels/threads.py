@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-WORTHWHILE = 4e5
+WORTHWHILE = 1.5e6
 """How many arithmetic operations make it worth to have another thread, which costs about 10 microseconds."""
 
 LOOKS = 5000

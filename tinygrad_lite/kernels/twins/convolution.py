@@ -130,18 +130,22 @@ def fold(
 
 
 ONES = (1, 1), (1, 1), (1, 1)  # stride, padding, dilation
-SHAPES = ((1, 1), (16, 16))
-"""Channels of the examples: few and many, for there are algorithms for either."""
+PLAIN = (1, 1), (0, 0), (1, 1)
+SHAPES = ((1, 1), (2, 1), (1, 16), (16, 16))
+"""Channels of input and output in the examples: few and many, for there are algorithms for either."""
 
 EXAMPLES: dict[str, Any] = {
     "convolve": lambda t: [
-        (np.ones((16, c, 4, 4), t), np.ones((o, c, 3, 3), t), np.ones(o, t), *ONES, 1, (4, 4)) for c, o in SHAPES
+        *((np.ones((16, c, 4, 4), t), np.ones((o, c, 3, 3), t), np.ones(o, t), *ONES, 1, (4, 4)) for c, o in SHAPES),
+        (np.ones((2, 2, 4, 4), t), np.ones((2, 2, 1, 1), t), np.ones(2, t), *PLAIN, 1, (4, 4)),
     ],
     "convolve_input": lambda t: [
-        (np.ones((16, o, 4, 4), t), np.ones((o, c, 3, 3), t), *ONES, 1, (4, 4)) for c, o in SHAPES
+        *((np.ones((16, o, 4, 4), t), np.ones((o, c, 3, 3), t), *ONES, 1, (4, 4)) for c, o in SHAPES),
+        (np.ones((2, 2, 4, 4), t), np.ones((2, 2, 1, 1), t), *PLAIN, 1, (4, 4)),
     ],
     "convolve_weight": lambda t: [
-        (np.ones((16, o, 4, 4), t), np.ones((16, c, 4, 4), t), *ONES, 1, (3, 3)) for c, o in ((1, 16), *SHAPES)
+        *((np.ones((16, o, 4, 4), t), np.ones((16, c, 4, 4), t), *ONES, 1, (3, 3)) for c, o in SHAPES),
+        (np.ones((2, 2, 4, 4), t), np.ones((2, 2, 4, 4), t), *PLAIN, 1, (1, 1)),
     ],
     "unfold": lambda t: [(np.ones((1, 1, 4, 4), t), (3, 3), *ONES, (4, 4))],
     "fold": lambda t: [(np.ones((1, 9, 16), t), (4, 4), (3, 3), *ONES, (4, 4))],
