@@ -1,14 +1,17 @@
-# `make demo` trains the main example, `make test` runs all tests. Both make their own environment in .venv.
+# `make demo` trains the main example, `make test` runs all tests, `make bench` measures. They make their own environment in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types docs clean
+.PHONY: demo test bench lint types docs clean
 
 demo: .venv/examples.installed
 	$(BIN)/python -m examples digits
 
 test: .venv/test.installed
 	$(BIN)/python -m pytest -n auto
+
+bench: .venv/torch.installed
+	$(BIN)/python -m benchmarks
 
 lint: .venv/dev.installed
 	$(BIN)/ruff check .

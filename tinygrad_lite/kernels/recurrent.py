@@ -236,4 +236,4 @@ def recurrence_back(
     gemm.add_transposed_products(rows(d[later]), (dw, 0, rows(x[later])), (du, first, rows(out[earlier])))
     gemm.add_transposed_products(d[t], (dw, 0, x[t]), (du, first, nothing))
     gemm.add_transposed_products(begin, (dw, 0, nothing), (du, first, h0))
-    return dx if inputs else None, dh, None if c0 is None else dc, dw, du, rows(d).sum(0)
+    return dx if inputs else None, dh, None if c0 is None else dc, dw, du, gemm.sum_channels(rows(d)[:, :, None])

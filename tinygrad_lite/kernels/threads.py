@@ -72,6 +72,14 @@ def set_num_threads(count: int) -> None:
         _crews.pop().dismiss()
 
 
+def pause() -> None:
+    """Let another thread have the processor, if one waits for it."""
+    if hasattr(os, "sched_yield"):
+        os.sched_yield()
+    else:
+        time.sleep(0)
+
+
 class Job:
     """A task, and the ranges of it that nobody has taken yet."""
 
@@ -153,7 +161,7 @@ class Crew:
             job.take()
             while len(job.finished) < job.count:
                 if not self.changed(self.board, DONE, number - 1, LOOKS, LEAVE):
-                    time.sleep(0)
+                    pause()
             self.board[DONE] = number
         finally:
             self.busy.release()
