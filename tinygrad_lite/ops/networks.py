@@ -104,7 +104,7 @@ def dropout2d(input: Array, p: float = 0.5, training: bool = True) -> Tensor:
     <BLANKLINE>
             [[2., 2.]],
     <BLANKLINE>
-            [[0., 0.]]]])
+            [[2., 2.]]]])
     """
     return dropped("dropout2d", input, p, training, 2)
 
