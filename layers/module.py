@@ -80,17 +80,29 @@ class Module:
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         try:
-            for before in self._forward_pre_hooks.values():
-                changed = before(self, args)
-                if changed is not None:
-                    args = changed if isinstance(changed, tuple) else (changed,)
+            if self._forward_pre_hooks:
+                args = self._before(args)
             out = self.forward(*args, **params)
-            for after in self._forward_hooks.values():
-                changed = after(self, args, out)
-                out = out if changed is None else changed
+            if self._forward_hooks:
+                out = self._after(args, out)
         except Exception as error:
             error.add_note(f"in {type(self).__name__}({self.extra_repr()})".removesuffix("()"))
             raise
+        return out
+
+    def _before(self, args: tuple) -> tuple:
+        """The arguments as the hooks before forward leave them."""
+        for hook in self._forward_pre_hooks.values():
+            changed = hook(self, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        return args
+
+    def _after(self, args: tuple, out: Any) -> Any:
+        """The result as the hooks after forward leave it."""
+        for hook in self._forward_hooks.values():
+            changed = hook(self, args, out)
+            out = out if changed is None else changed
         return out
 
     def register_forward_pre_hook(self, hook: Callable[[Any, tuple], Any]) -> Handle:

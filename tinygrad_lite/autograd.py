@@ -169,11 +169,12 @@ def _sweep(seeds: dict[Any, Any], targets: set | None, retain_graph: bool, creat
                 contribution = op.pulls[k](g, saved) if ready is None else ready[k]
                 if contribution is None:
                     continue
-                if contribution.shape != parent.shape or contribution.dtype is not parent.dtype:
+                before = get(parent)
+                like = parent if before is None else before
+                if contribution.shape != like.shape or contribution.dtype is not like.dtype:
                     contribution = fit(contribution, parent, node)
                 if anomaly:
                     check_backward(contribution, node)
-                before = get(parent)
                 if before is None:
                     grads[parent] = contribution
                 elif parent in summed:
@@ -288,7 +289,8 @@ def seed(output: Tensor, gradient: Any, create_graph: bool, asked_by: str) -> An
             f"{asked_by}: the upstream gradient has shape {gradient.shape}, the output {output.shape}; "
             "they must be the same"
         )
-    gradient = gradient.astype(output.dtype)
+    if gradient.dtype != output.dtype:
+        gradient = gradient.astype(output.dtype)
     return gradient if create_graph else gradient._array
 
 

@@ -171,7 +171,7 @@ def backward(n: int, k: int, s: int, p: int, d: int) -> Axis:
     return Axis(first, max(1, (n - 1 + p) // s - first + 1), phases)
 
 
-CACHE = 1 << 20  # bytes of packed input and results, to stay in the second-level cache
+CACHE = 1 << 19  # bytes of packed input and results, to stay in the second-level cache beside weights
 READ = 6  # what it costs to read a weight, in multiplications of vectors
 MOVE = 40  # what it costs to bring a vector to its place
 
