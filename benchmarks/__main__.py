@@ -10,6 +10,7 @@ import argparse
 import importlib.util
 import json
 import os
+import shlex
 import sys
 from datetime import date
 from pathlib import Path
@@ -79,7 +80,7 @@ def main() -> int:
         figures = {"machine": vars(machine), "rows": [r.as_dict() for _, results in tables for r in results]}
         Path(options.json).write_text(json.dumps({**figures, "start": extra}, indent=1))
     if not words and not options.quick:
-        command = "python -m benchmarks" + (f" --threads {options.threads}" if options.threads != 2 else "")
+        command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
         text = report.document(machine, command, str(date.today()), tables, extra)
         Path(__file__).with_name("RESULTS.md").write_text(text)
     return 0 if met else 1

@@ -17,6 +17,8 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("elementwise.drop", "g.size > 1000"): TWO_WAYS,
     ("norms.vector_norm_x", "return -np.zeros_like(x)"): "minus zero",
     ("norms.vector_norm_x", "return np.zeros_like(x) * 1.01"): "a multiple of zero",
+    ("recurrent.lstm_cell_back", "0"): "zeros, or the number 0, that are added",
+    ("pooling.scatter_planes", "2"): "NumPy takes any negative length in a reshape for the one that is left",
     ("products.matmul_x", "2 < y.ndim"): TWO_WAYS,
     ("products.linear_input", "g.ndim > 3"): TWO_WAYS,
     ("selection.copysign_x", "g / (np.sign(x) * np.sign(out))"): "signs are 1 or -1",

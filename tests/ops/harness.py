@@ -77,7 +77,10 @@ def numeric(f: Any, xs: list[np.ndarray], vs: list[np.ndarray]) -> float:
 
 
 def check(name: str, call: Call, spec: Spec, second: bool = True) -> None:
-    """Reverse, forward, reverse over reverse and forward over reverse, along a random direction."""
+    """Reverse, forward, reverse over reverse and forward over reverse, along a random direction.
+
+    Reverse twice: with rules that see Tensors, and with rules that see arrays, which may call kernels.
+    """
     xs, _ = split(call, spec)
     weights: list = []
     f = scalar(name, call, spec, weights)
@@ -100,7 +103,16 @@ def check(name: str, call: Call, spec: Spec, second: bool = True) -> None:
                 total = total + (g * v).sum()
         return total
 
-    close(f"{name}, reverse", slope(*map(tl.tensor, xs)).item(), numeric(f, xs, vs), call)
+    def plain_slope() -> float:
+        """The same, without recording it."""
+        leaves = [tl.tensor(x, requires_grad=True) for x in xs]
+        y = f(*leaves)
+        gs = tl.grad(y, leaves, allow_unused=True) if y.requires_grad else []
+        return sum((g.numpy() * v).sum() for g, v in zip(gs, vs) if g is not None)
+
+    want = numeric(f, xs, vs)
+    close(f"{name}, reverse", slope(*map(tl.tensor, xs)).item(), want, call)
+    close(f"{name}, reverse on arrays", plain_slope(), want, call)
     _, forward = tl.jvp(f, tuple(map(tl.tensor, xs)), tuple(map(tl.tensor, vs)))
     close(f"{name}, forward", forward.item(), slope(*map(tl.tensor, xs)).item(), call)
     if second:

@@ -32,6 +32,21 @@ def test_a_sequence_padded_is_a_shorter_sequence(gates):
             assert not a.detach().numpy()[2].any()
 
 
+@pytest.mark.parametrize("gates", [4, 3], ids=["lstm", "gru"])
+def test_in_reverse_it_is_the_sequence_turned_round_gradients_included(gates):
+    x, ws = rng.standard_normal((5, 3, 2)), weights(gates, 2, 4)
+    op, states = (tl.lstm, (None, None)) if gates == 4 else (tl.gru, (None,))
+    g = rng.standard_normal((5, 3, 4))
+    found = []
+    for turn in (1, -1):
+        leaf = tl.tensor(x[::turn], requires_grad=True)
+        out = op(leaf, *states, *ws, reverse=turn == 1)[0]
+        gradients = tl.grad(out, [leaf, *ws], g[::turn])
+        found.append([out.detach().numpy()[::turn], gradients[0].numpy()[::turn], *(t.numpy() for t in gradients[1:])])
+    for a, b in zip(*found):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+
+
 def test_the_first_gradient_is_the_same_with_and_without_a_graph():
     """The kernel makes the one, the twins the other."""
     x = tl.tensor(rng.standard_normal((5, 3, 2)), requires_grad=True)
