@@ -10,7 +10,6 @@ import argparse
 import importlib.util
 import json
 import os
-import shlex
 import sys
 from datetime import date
 from pathlib import Path
@@ -80,7 +79,8 @@ def main() -> int:
         figures = {"machine": vars(machine), "rows": [r.as_dict() for _, results in tables for r in results]}
         Path(options.json).write_text(json.dumps({**figures, "start": extra}, indent=1))
     if not words and not options.quick:
-        command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+        changed = [f"--{name} {vars(options)[name]}" for name in ("threads", "pairs") if f"--{name}" in sys.argv]
+        command = " ".join(["python -m benchmarks", *changed])
         text = report.document(machine, command, str(date.today()), tables, extra)
         Path(__file__).with_name("RESULTS.md").write_text(text)
     return 0 if met else 1
