@@ -49,11 +49,6 @@ def numbers(*shape: int, seed: int = 0, scale: float = 1.0) -> np.ndarray:
     return (np.random.default_rng((seed, *shape)).standard_normal(shape) * scale).astype(np.float32)
 
 
-def state_of(seed: int, **shapes: Sequence[int]) -> dict[str, np.ndarray]:
-    """Random parameters by name and shape, small enough to train with."""
-    return {name: numbers(*shape, seed=seed, scale=0.1) for name, shape in shapes.items()}
-
-
 def forward_backward(function: Callable[..., Any], *leaves: Any, upstream: Any = None) -> Step:
     """A step that computes `function(*leaves)` and the gradients of the leaves that need one.
 

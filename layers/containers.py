@@ -116,7 +116,7 @@ class Sequential(_Row):
             self._refill(modules)
 
     def forward(self, input: Any) -> Any:
-        for module in list(self.__dict__.values()):
+        for module in list(self.__dict__.values()):  # as `self` is iterated, without making a dict at each call
             if isinstance(module, Module):
                 input = module(input)
         return input

@@ -78,18 +78,6 @@ def tile(
     return types.void(rows, out, o, step, width, x, i, apart, along, panel, p, depth), generate
 
 
-@intrinsic
-def fetch(typing: Any, array: Any, index: Any) -> Any:
-    """Bring array[index] into the cache, if there is such a place."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        emit = Emit(context, builder, array.dtype)
-        prefetch(builder, emit.place(emit.data(array, args[0]), args[1]), False, NEAR)
-        return context.get_dummy_value()
-
-    return types.void(array, index), generate
-
-
 @compiled
 def pack(w, i, row_step, column_step, rows, columns, to, width):
     """to[block of rows, panel, row, column of the panel] = w[i + row * row_step + column * column_step], 0 outside
