@@ -69,9 +69,8 @@ class _BatchNorm(Module):
             raise ValueError(f"{type(self).__name__}: a residual is added only with relu=True")
         mean, var, momentum = self.running_mean, self.running_var, self.momentum
         if self.training and self.num_batches_tracked is not None and not tl.is_replay():
-            with tl.no_grad():
-                count = self.num_batches_tracked._writable("batch_norm")
-                count += 1
+            count = self.num_batches_tracked._writable("batch_norm")
+            count += 1
             momentum = 1 / int(count) if momentum is None else momentum
         elif self.training and not self.track_running_stats:
             mean = var = None

@@ -119,7 +119,7 @@ class Primitive(Generic[P, R]):
         self.first_result = len(self.names)
         self.first_special = self.first_result + len(self.outputs)
         self.slot_names = [*operands, *(n for n in self.names if n not in operands), *self.outputs]
-        self.specials: list[str] = []
+        self.specials: list[Callable[[Sequence, int], Any]] = []
         self.rules: list[Rule | None] = [None] * self.arity
         self.pulls: list[Any] = [None] * self.arity
         self.joint: Rule | None = None
@@ -158,17 +158,18 @@ class Primitive(Generic[P, R]):
             if name not in specials:
                 raise TypeError(f"{self.name}: the rule {rule} reads {name!r}, which is none of {self.slot_names}")
             self.slot_names.append(name)
-            self.specials.append(name)
+            self.specials.append(self.special(name))
             self.plain = False
         return self.slot_names.index(name)
 
-    def special(self, name: str, arrays: Sequence, mask: int) -> Any:
-        """The value of a name that is neither operand, parameter nor result."""
+    def special(self, name: str) -> Callable[[Sequence, int], Any]:
+        """What makes the value of a name that is neither operand, parameter nor result of the operands' arrays."""
         if name == "shapes":
-            return [np.shape(a) for a in arrays]
+            return lambda arrays, mask: [np.shape(a) for a in arrays]
         if name == "needs":
-            return [bool(mask >> k & 1) for k in range(len(arrays))]
-        return np.shape(arrays[self.operands.index(name.removesuffix("_shape"))])
+            return lambda arrays, mask: [bool(mask >> k & 1) for k in range(len(arrays))]
+        k = self.operands.index(name.removesuffix("_shape"))
+        return lambda arrays, mask: np.shape(arrays[k])
 
     def plan(self, mask: int) -> tuple:
         """For the operands in `mask`: the slots their rules leave unread, the operands they read, whether a result."""
@@ -285,7 +286,7 @@ class Primitive(Generic[P, R]):
             saved.append(results[0]._array)
         else:
             outs = [None] if self.many else [t._array for t in results]
-            specials = [self.special(name, saved, mask) for name in self.specials]
+            specials = [special(saved, mask) for special in self.specials]
             saved = [*([saved] if self.variadic else saved), *params.values(), *outs, *specials]
         for s in unread:
             saved[s] = None
@@ -322,10 +323,10 @@ class Primitive(Generic[P, R]):
 
     def on(self, *args: Any, **params: Any) -> Any:
         """The operation inside a gradient rule: on arrays it gives arrays, on Tensors it records a Tensor."""
-        operands, bound = self.bind(args, params)
-        if any(isinstance(a, Tensor) for a in operands):
-            return self(*args, **params)
-        return self.compute(list(operands), bound)
+        for a in (*(args[0] if self.variadic else args), *params.values()):
+            if isinstance(a, Tensor):
+                return self(*args, **params)
+        return self.value(*args, **params)
 
     def bind(self, args: Sequence, params: dict) -> tuple[Sequence, dict]:
         """Sort the arguments of a call into operands and parameters, in order and with the defaults."""

@@ -26,10 +26,7 @@ winograd = importlib.import_module("tinygrad_lite.kernels.winograd")
 
 def forget() -> None:
     """Plans are kept, and depend on the constants that tests set."""
-    for plan in (
-        direct.convolution_plan, direct.correlation_plan, direct.few_plan, winograd.convolution_plan,
-        winograd.correlation_plan,
-    ):  # fmt: skip
+    for plan in (convolution.convolver, convolution.correlator):
         plan.cache_clear()
 
 
@@ -250,7 +247,7 @@ def test_the_cheaper_algorithm_is_taken(count, reds, outs, size, taken):
         direct.forward, *shapes, both, (ones, ones, ones, 1), (3, 3), (reds * 9, 9), None, 4
     )  # fmt: skip
     other = winograd.convolution_plan(*shapes, ones, ones, both, (reds * 9, 9), False)
-    assert convolution.better(other, plan) == taken
+    assert convolution.better(other, plan, None) == taken
 
 
 def test_winograd_is_for_what_it_can_do():

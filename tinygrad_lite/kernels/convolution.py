@@ -13,6 +13,8 @@ with lanes and rows that are empty, and what it takes to bring numbers to their 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache, partial
 from math import prod
 
 import numpy as np
@@ -34,24 +36,76 @@ def suits(x: np.ndarray, other: np.ndarray, result: np.ndarray) -> bool:
     return bool(x.dtype in FLOATS and other.dtype == x.dtype and x.size and other.size and result.size)
 
 
-def flat(x: np.ndarray) -> np.ndarray:
-    return contiguous(x).reshape(-1)
-
-
-def one_place(kernel: Sizes, stride: Sizes, padding: Sizes, groups: int, before: Sizes, after: Sizes) -> bool:
+def one_place(kernel: Sizes, window: tuple, before: Sizes, after: Sizes, wanted: str | None) -> bool:
     """Whether this is a product of matrices for each image: results stand where the input does."""
+    stride, padding, _, groups = window
     plain = prod(kernel) == prod(stride) == groups == 1 and not any(padding) and before == after
-    return plain and algorithm in (None, "pointwise")
+    return plain and wanted in (None, "pointwise")
 
 
-def by_planes(reds: int, outs: int, stride: Sizes) -> bool:
+def by_planes(reds: int, outs: int, window: tuple, wanted: str | None) -> bool:
     """Whether each channel has a kernel of its own, of one or two dimensions, with stride 1."""
-    return reds == outs == prod(stride) == 1 and len(stride) < 3 and algorithm in (None, "depthwise")
+    stride = window[0]
+    return reds == outs == prod(stride) == 1 and len(stride) < 3 and wanted in (None, "depthwise")
 
 
-def better(other: Plan, plan: Plan) -> bool:
+def better(other: Plan, plan: Plan, wanted: str | None) -> bool:
     """Whether Winograd's algorithm is taken where both can be: if it is less work."""
-    return algorithm == "winograd" or (algorithm is None and other.work < plan.work)
+    return wanted == "winograd" or (wanted is None and other.work < plan.work)
+
+
+@lru_cache(maxsize=1024)
+def convolver(
+    turned: bool, before: Sizes, w: Sizes, window: tuple, after: Sizes, dtype: np.dtype, kept: tuple[bool, ...] | None,
+    wanted: str | None,
+) -> Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]:  # fmt: skip
+    """What convolves an array with weights and a bias into another, all C-contiguous, from their shapes.
+
+    turned: from the result of a convolution back to its input. kept: see `places_kept`. wanted: see `algorithm`.
+    """
+    stride, padding, dilation, groups = window
+    count, spatial, kernel = before[0], before[2:], w[2:]
+    reds, outs = before[1] // groups, after[1] // groups
+    if one_place(kernel, window, spatial, after[2:], wanted):
+        return pointwise.product_turned if turned else pointwise.product
+    if by_planes(reds, outs, window, wanted):
+        run = depthwise.convolve_turned if turned else depthwise.convolve
+        return partial(run, padding=padding, dilation=dilation)
+    apart = (prod(kernel), outs * prod(kernel)) if turned else (reds * prod(kernel), prod(kernel))
+    kind = direct.backward if turned else direct.forward
+    plan = direct.convolution_plan(
+        kind, count, spatial, reds, outs, after[2:], window, kernel, apart, kept, dtype.itemsize
+    )
+    if winograd.able(dtype, kernel, stride, groups):
+        around = tuple(2 * d - p for d, p in zip(dilation, padding)) if turned else padding
+        other = winograd.convolution_plan(count, spatial, reds, outs, around, dilation, after[2:], apart, turned)
+        if better(other, plan, wanted):
+            return partial(winograd.run_convolution, other)
+    return partial(direct.run_convolution, plan)
+
+
+@lru_cache(maxsize=1024)
+def correlator(
+    x: Sizes, g: Sizes, window: tuple, kernel: Sizes, dtype: np.dtype, wanted: str | None
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """What makes the gradient of the weight of the input x and the gradient g of the result, both C-contiguous."""
+    stride, padding, dilation, groups = window
+    reds, outs = x[1] // groups, g[1] // groups
+    if one_place(kernel, window, x[2:], g[2:], wanted):
+        return pointwise.weight_gradient
+    if by_planes(reds, outs, window, wanted):
+        return partial(depthwise.weight_gradient, kernel=kernel, padding=padding, dilation=dilation)
+    few = outs < direct.FEW
+    make = direct.few_plan if few else direct.correlation_plan
+    plan = make(x[0], x[2:], reds, outs, g[2:], window, kernel, dtype.itemsize)
+    if winograd.able(dtype, kernel, stride, groups):
+        other = winograd.correlation_plan(x[0], x[2:], reds, outs, padding, dilation, g[2:])
+        if better(other, plan, wanted):
+            return partial(direct.run_correlation, other, winograd.correlate)
+    if few:
+        return lambda x, g: direct.run_correlation(plan, direct.correlate_few, x, g)[:, : prod(kernel)]
+    terms = reds * prod(kernel)
+    return lambda x, g: direct.run_correlation(plan, direct.correlate, x, g)[:, :terms, :outs].swapaxes(1, 2)
 
 
 def places_kept(x: np.ndarray, w: np.ndarray) -> tuple[bool, ...] | None:
@@ -74,26 +128,9 @@ def convolve(
     y = np.empty((len(x), len(w), *size), x.dtype)
     if not suits(x, w, y):
         return twins.convolve(x, w, bias, stride, padding, dilation, groups, size)
-    arrays = flat(x), flat(w), NO_BIAS[w.dtype] if bias is None else contiguous(bias), flat(y)
-    outs, reds, *kernel = len(w) // groups, *w.shape[1:]
-    if one_place(w.shape[2:], stride, padding, groups, x.shape[2:], size):
-        pointwise.product(contiguous(w).reshape(outs, reds), contiguous(x), arrays[2], y)
-        return y
-    if by_planes(reds, outs, stride):
-        depthwise.convolve(contiguous(x), contiguous(w), arrays[2], y, padding, dilation)
-        return y
-    shapes, apart = (len(x), x.shape[2:], reds, outs), (reds * prod(kernel), prod(kernel))
-    plan = direct.convolution_plan(
-        direct.forward, *shapes, size, (stride, padding, dilation, groups), w.shape[2:], apart, places_kept(x, w),
-        x.itemsize,
-    )  # fmt: skip
-    other = None
-    if winograd.able(x.dtype, w.shape[2:], stride, groups):
-        other = winograd.convolution_plan(*shapes, padding, dilation, size, apart, False)
-    if other and better(other, plan):
-        winograd.run_convolution(other, *arrays)
-    else:
-        direct.run_convolution(plan, *arrays)
+    window, kept = (stride, padding, dilation, groups), places_kept(x, w)
+    run = convolver(False, x.shape, w.shape, window, y.shape, x.dtype, kept, algorithm)
+    run(contiguous(x), contiguous(w), NO_BIAS[w.dtype] if bias is None else contiguous(bias), y)
     return y
 
 
@@ -104,27 +141,9 @@ def convolve_input(
     x = np.empty((len(y), w.shape[1] * groups, *size), y.dtype)
     if not suits(y, w, x):
         return twins.convolve_input(y, w, stride, padding, dilation, groups, size)
-    arrays = flat(y), flat(w), NO_BIAS[w.dtype], flat(x)
-    reds, outs, *kernel = len(w) // groups, *w.shape[1:]
-    if one_place(w.shape[2:], stride, padding, groups, y.shape[2:], size):
-        pointwise.product(np.ascontiguousarray(w.reshape(reds, outs).T), contiguous(y), arrays[2], x)
-        return x
-    if by_planes(reds, outs, stride):
-        depthwise.convolve_input(contiguous(y), w, x, padding, dilation)
-        return x
-    shapes, apart = (len(y), y.shape[2:], reds, outs), (prod(kernel), outs * prod(kernel))
-    plan = direct.convolution_plan(
-        direct.backward, *shapes, size, (stride, padding, dilation, groups), w.shape[2:], apart, places_kept(y, w),
-        y.itemsize,
-    )  # fmt: skip
-    other = None
-    if winograd.able(y.dtype, w.shape[2:], stride, groups):
-        turned = tuple(2 * d - p for d, p in zip(dilation, padding))
-        other = winograd.convolution_plan(*shapes, turned, dilation, size, apart, True)
-    if other and better(other, plan):
-        winograd.run_convolution(other, *arrays)
-    else:
-        direct.run_convolution(plan, *arrays)
+    window, kept = (stride, padding, dilation, groups), places_kept(y, w)
+    run = convolver(True, y.shape, w.shape, window, x.shape, y.dtype, kept, algorithm)
+    run(contiguous(y), contiguous(w), NO_BIAS[w.dtype], x)
     return x
 
 
@@ -132,23 +151,8 @@ def convolve_weight(
     y: np.ndarray, x: np.ndarray, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int, size: Sizes
 ) -> np.ndarray:
     """See twins.convolve_weight."""
-    reds, outs = x.shape[1] // groups, y.shape[1] // groups
-    shape = (y.shape[1], reds, *size)
     if not suits(x, y, x) or not prod(size):
         return twins.convolve_weight(y, x, stride, padding, dilation, groups, size)
-    if one_place(size, stride, padding, groups, x.shape[2:], y.shape[2:]):
-        return pointwise.weight_gradient(contiguous(y), contiguous(x)).reshape(shape)
-    if by_planes(reds, outs, stride):
-        return depthwise.convolve_weight(contiguous(y), contiguous(x), size, padding, dilation).reshape(shape)
-    shapes, places = (len(x), x.shape[2:], reds, outs), y.shape[2:]
-    few = outs < direct.FEW
-    make, loop = (direct.few_plan, direct.correlate_few) if few else (direct.correlation_plan, direct.correlate)
-    plan, other = make(*shapes, places, (stride, padding, dilation, groups), size, x.itemsize), None
-    if winograd.able(x.dtype, size, stride, groups):
-        other = winograd.correlation_plan(*shapes, padding, dilation, places)
-    if other and better(other, plan):
-        return direct.run_correlation(other, winograd.correlate, flat(x), flat(y)).reshape(shape)
-    total = direct.run_correlation(plan, loop, flat(x), flat(y))
-    if few:
-        return np.ascontiguousarray(total[:, : prod(size)]).reshape(shape)
-    return np.ascontiguousarray(total[:, : reds * prod(size), :outs].swapaxes(1, 2)).reshape(shape)
+    run = correlator(x.shape, y.shape, (stride, padding, dilation, groups), tuple(size), x.dtype, algorithm)
+    shape = (y.shape[1], x.shape[1] // groups, *size)
+    return np.ascontiguousarray(run(contiguous(x), contiguous(y))).reshape(shape)

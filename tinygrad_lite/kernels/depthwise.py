@@ -115,16 +115,18 @@ def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray, y: np.ndarray, padd
     spread(task, x.shape[0] * x.shape[1], 2.0 * y.size * len(offset))
 
 
-def convolve_input(y: np.ndarray, w: np.ndarray, x: np.ndarray, padding: Sizes, dilation: Sizes) -> None:
-    """x = the gradient of the input, where y is that of the result."""
+def convolve_turned(
+    y: np.ndarray, w: np.ndarray, bias: np.ndarray, x: np.ndarray, padding: Sizes, dilation: Sizes
+) -> None:
+    """x = the gradient of the input, where y is that of the result; bias is empty."""
     kernel = w.shape[2:]
     turned = np.ascontiguousarray(np.flip(w, tuple(range(2, w.ndim))))
     back = tuple((k - 1) * d - p for k, d, p in zip(kernel, dilation, padding))
-    convolve(y, turned, w[:0].ravel(), x, back, dilation)
+    convolve(y, turned, bias, x, back, dilation)
 
 
-def convolve_weight(y: np.ndarray, x: np.ndarray, kernel: Sizes, padding: Sizes, dilation: Sizes) -> np.ndarray:
-    """(C, places): the gradient of the weight."""
+def weight_gradient(x: np.ndarray, y: np.ndarray, kernel: Sizes, padding: Sizes, dilation: Sizes) -> np.ndarray:
+    """(C, places): the gradient of the weight, where y is that of the result."""
     sizes, offset, space = layout(kernel, padding, dilation, y.shape[2:])
     inputs, pulls = planes(x), planes(y)
     parts: dict[int, np.ndarray] = {}

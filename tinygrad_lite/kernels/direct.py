@@ -17,7 +17,7 @@ as it should, but in the gradient of the weight it may reach all places of the k
 
 from __future__ import annotations
 
-from functools import lru_cache, reduce
+from functools import reduce
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -207,7 +207,6 @@ def band(
     return height, [outer(height), *inner], work(height)
 
 
-@lru_cache(maxsize=1024)
 def convolution_plan(
     kind: Any, count: int, spatial: Sizes, reds: int, outs: int, results: Sizes, window: tuple, kernel: Sizes,
     apart: Sizes, kept: tuple[bool, ...] | None, itemsize: int,
@@ -264,7 +263,8 @@ def convolution_plan(
 
 
 def run_convolution(plan: Plan, x: np.ndarray, w: np.ndarray, bias: np.ndarray, y: np.ndarray) -> None:
-    """Convolve x into y; all arrays flat."""
+    """Convolve x into y; all arrays C-contiguous."""
+    x, y, w = x.reshape(-1), y.reshape(-1), w.reshape(-1)
 
     def task(start: int, stop: int) -> None:
         convolve(x, y, w, bias, start, stop, *plan.arguments, workspace(plan.space, w.dtype))
@@ -275,7 +275,6 @@ def run_convolution(plan: Plan, x: np.ndarray, w: np.ndarray, bias: np.ndarray, 
 PLACES = 256  # of g, at least, that are summed at a time, if there are so many
 
 
-@lru_cache(maxsize=1024)
 def correlation_plan(
     count: int, spatial: Sizes, reds: int, outs: int, results: Sizes, window: tuple, kernel: Sizes, itemsize: int
 ) -> Plan:
@@ -325,7 +324,6 @@ def correlation_plan(
     )  # fmt: skip
 
 
-@lru_cache(maxsize=1024)
 def few_plan(
     count: int, spatial: Sizes, reds: int, outs: int, results: Sizes, window: tuple, kernel: Sizes, itemsize: int
 ) -> Plan:
@@ -353,7 +351,8 @@ def few_plan(
 
 
 def run_correlation(plan: Plan, loop: Any, x: np.ndarray, g: np.ndarray) -> np.ndarray:
-    """The sums of all items; loop: `correlate`, `correlate_few` or that of Winograd's algorithm. x and g are flat."""
+    """The sums of all items; loop: `correlate`, `correlate_few` or that of Winograd's algorithm. Both C-contiguous."""
+    x, g = x.reshape(-1), g.reshape(-1)
     found: dict[int, np.ndarray] = {}
 
     def task(start: int, stop: int) -> None:

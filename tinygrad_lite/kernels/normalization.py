@@ -15,6 +15,7 @@ the pieces' means differ, which is part of the variance, nothing cancels, howeve
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -350,7 +351,7 @@ def normalize_back(
         run(*arrays, start, stop, slopes, *rest)
 
     spread(task, count, 12 * x.size)
-    dweight, dbias = np.sum([parts[start] for start in sorted(parts)], axis=0).astype(x.dtype)
+    dweight, dbias = reduce(np.add, (parts[start] for start in sorted(parts))).astype(x.dtype)
     return dx, dweight, dbias, h
 
 

@@ -15,13 +15,20 @@ from tinygrad_lite.kernels.compiled import FLOATS, compiled
 from tinygrad_lite.kernels.functions import maximum
 from tinygrad_lite.kernels.twins import optimizers as twins
 
+NONE = {dtype: np.empty(0, dtype) for dtype in FLOATS}
+
 
 def update(kernel: Callable[..., None], twin: Callable[..., None], arrays: tuple, numbers: tuple) -> None:
     """Call the kernel with flat arrays, empty ones for None; or the twin, where they are not of the kind it takes."""
-    dtype = arrays[0].dtype
-    if dtype not in FLOATS or any(a is not None and (a.dtype is not dtype or not a.flags.carray) for a in arrays):
-        return twin(*arrays, *numbers)
-    return kernel(*(np.empty(0, dtype) if a is None else a.reshape(-1) for a in arrays), *numbers)
+    dtype, flat = arrays[0].dtype, []
+    for a in arrays:
+        if a is None:
+            flat.append(NONE[dtype])
+        elif a.dtype is dtype in FLOATS and a.flags.carray:
+            flat.append(a.reshape(-1))
+        else:
+            return twin(*arrays, *numbers)
+    return kernel(*flat, *numbers)
 
 
 @compiled

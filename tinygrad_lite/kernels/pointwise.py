@@ -49,13 +49,13 @@ def room(depth: int, columns: int, dtype: np.dtype) -> tuple[int, int]:
     return depth * -(-columns // width) * width, width
 
 
-def product(left: np.ndarray, x: np.ndarray, bias: np.ndarray, y: np.ndarray) -> None:
-    """y (N, O, ...) = left (O, C) x (N, C, ...) + bias (O,), or none if it is empty. All C-contiguous."""
+def product(x: np.ndarray, w: np.ndarray, bias: np.ndarray, y: np.ndarray) -> None:
+    """y (N, O, ...) = w (O, C, 1, ...) x (N, C, ...) + bias (O,), or none if it is empty. All C-contiguous."""
     count, depth = x.shape[:2]
     places = x[0, 0].size
     pieces = -(-places // PLACES)
     space, width = room(depth, min(places, PLACES), x.dtype)
-    given = left.ravel(), x.reshape(count, -1), bias, y.reshape(count, -1), depth, places, pieces
+    given = w.reshape(-1), x.reshape(count, -1), bias, y.reshape(count, -1), depth, places, pieces
 
     def task(start: int, stop: int) -> None:
         each_image(*given, workspace(space, x.dtype), width, start, stop)
@@ -63,7 +63,12 @@ def product(left: np.ndarray, x: np.ndarray, bias: np.ndarray, y: np.ndarray) ->
     spread(task, count * pieces, 2.0 * y.size * depth)
 
 
-def weight_gradient(g: np.ndarray, x: np.ndarray) -> np.ndarray:
+def product_turned(y: np.ndarray, w: np.ndarray, bias: np.ndarray, x: np.ndarray) -> None:
+    """x = the gradient of the input, where y is that of the result; bias is empty."""
+    product(y, np.ascontiguousarray(w.swapaxes(0, 1)), bias, x)
+
+
+def weight_gradient(x: np.ndarray, g: np.ndarray) -> np.ndarray:
     """(O, C): the sum of g x^T over the images, for g (N, O, ...) and x (N, C, ...)."""
     count, outs, places = *g.shape[:2], x[0, 0].size
     space, width = room(places, x.shape[1], x.dtype)

@@ -21,7 +21,6 @@ NaN or Inf makes all 16 results of its tile NaN.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -226,7 +225,6 @@ def able(dtype: np.dtype, kernel: Sizes, stride: Sizes, groups: int) -> bool:
     return dtype == np.float32 and kernel == (3, 3) and stride == (1, 1) and groups == 1
 
 
-@lru_cache(maxsize=1024)
 def convolution_plan(
     count: int, spatial: Sizes, reds: int, outs: int, padding: Sizes, dilation: Sizes, results: Sizes, apart: Sizes,
     turned: bool,
@@ -261,7 +259,8 @@ def convolution_plan(
 
 
 def run_convolution(plan: Plan, x: np.ndarray, w: np.ndarray, bias: np.ndarray, y: np.ndarray) -> None:
-    """Transform the weights, then the images; all arrays flat."""
+    """Transform the weights, then the images; all arrays C-contiguous."""
+    x, y, w = x.reshape(-1), y.reshape(-1), w.reshape(-1)
     u = np.empty(plan.size, w.dtype)
 
     def transform_some(start: int, stop: int) -> None:
@@ -277,7 +276,6 @@ def run_convolution(plan: Plan, x: np.ndarray, w: np.ndarray, bias: np.ndarray, 
 TILES = 64  # that a product of `correlate` sums over at a time, at most
 
 
-@lru_cache(maxsize=1024)
 def correlation_plan(
     count: int, spatial: Sizes, channels: int, outs: int, padding: Sizes, dilation: Sizes, results: Sizes
 ) -> Plan:

@@ -52,12 +52,12 @@ class Window(NamedTuple):
 
 def together(*arrays: np.ndarray | None) -> tuple[Any, ...]:
     """The dtype of the result, and the arrays in the dtype to compute in: the same, but float32 for float16."""
-    some = [a for a in arrays if a is not None]
-    dtype = some[0].dtype
-    if any(a.dtype != dtype for a in some):
-        dtype = np.result_type(*some)
+    dtypes = {a.dtype for a in arrays if a is not None}
+    dtype = dtypes.pop() if len(dtypes) == 1 else np.result_type(*dtypes)
+    if not dtypes and dtype != np.float16:
+        return dtype, *arrays
     wide = np.dtype(np.float32) if dtype == np.float16 else dtype
-    return dtype, *(a if a is None or a.dtype == wide else a.astype(wide) for a in arrays)
+    return dtype, *(a if a is None else a.astype(wide, copy=False) for a in arrays)
 
 
 # --------------------------------------------------------------- the three derivatives of one sum
