@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.kernels.compiled import FLOATS, compiled, contiguous
+from tinygrad_lite.kernels.rows import along
 from tinygrad_lite.kernels.threads import spread
 from tinygrad_lite.kernels.twins import normalization as twins
 
@@ -28,10 +29,50 @@ PIECE = 2048  # values that moments reads at a time
 BLOCK = 64  # rows whose sums are taken in the dtype of x, before they are added in float64
 
 
+def about(emit, vectors, numbers, totals):  # type: ignore
+    """The sums of x - shift and of its square."""
+    d = emit.builder.fsub(vectors[0], numbers[0])
+    return [], [emit.builder.fadd(totals[0], d), emit.fma(d, d, totals[1])]
+
+
+def scaled(emit, vectors, numbers, totals):  # type: ignore
+    """max((x - centre) * scale + shift + y, floor); y, the second vector, may be missing."""
+    centre, scale, shift, floor = numbers
+    value = emit.fma(emit.builder.fsub(vectors[0], centre), scale, shift)
+    for y in vectors[1:]:
+        value = emit.builder.fadd(value, y)
+    return [emit.builder.select(emit.builder.fcmp_ordered("<", value, floor), floor, value)], []
+
+
+def open_gate(emit, g, out):  # type: ignore
+    """g where a rectified result is above 0, else 0."""
+    return emit.builder.select(emit.builder.fcmp_ordered(">", out, emit.zero), g, emit.zero)
+
+
+def products(emit, vectors, numbers, totals):  # type: ignore
+    """The sums of g and of g * (x - centre); of g, x and perhaps the result that masks g, which is written."""
+    g, x, *out = vectors
+    g = open_gate(emit, g, out[0]) if out else g
+    x = emit.builder.fsub(x, numbers[0])
+    return [g], [emit.builder.fadd(totals[0], g), emit.fma(g, x, totals[1])]
+
+
+def joined(emit, vectors, numbers, totals):  # type: ignore
+    """g * scale + (x - centre) * slope + shift, with g as in `products`."""
+    g, x, *out = vectors
+    g = open_gate(emit, g, out[0]) if out else g
+    centre, scale, slope, shift = numbers
+    return [emit.fma(g, scale, emit.fma(emit.builder.fsub(x, centre), slope, shift))], []
+
+
+sum_about, scale_row, sum_products, join_row = along(about, 2), along(scaled, 0), along(products, 2), along(joined, 0)
+ZERO, ONE = np.int64(0), np.int64(1)
+
+
 @compiled
-def moments(x, first, last, centred, mean, var):
-    """The mean and the variance of x[:, b] for first <= b < last; x (A, B, K L)."""
-    samples, _, size = x.shape
+def moments(x, sizes, first, last, centred, mean, var):
+    """The mean and the variance of x[:, b] for first <= b < last; x (A, B, K L), flat."""
+    samples, count, size = sizes
     real = x.dtype.type
     together = max(1, PIECE // size)
     for b in range(first, last):
@@ -40,25 +81,16 @@ def moments(x, first, last, centred, mean, var):
         end = min(samples, a + together)
         for b in range(first, last):
             for s in range(0, size, PIECE):
-                n = min(PIECE, size - s)
-                before, count = a * size + (end - a) * s, (end - a) * n
+                n, start = min(PIECE, size - s), (a * count + b) * size + s
+                before, values = a * size + (end - a) * s, (end - a) * n
                 shift = real(mean[b])
                 if centred and not before:
-                    total = real(0)
-                    for j in range(n):
-                        total += x[a, b, j]
-                    shift = real(total / n)
-                total = squares = real(0)
-                for i in range(a, end):
-                    piece = x[i, b, s : s + n]
-                    for j in range(n):
-                        d = piece[j] - shift
-                        total += d
-                        squares += d * d
+                    shift = real(sum_about((), (x,), start, ZERO, ONE, n, (real(0),))[0] / n)
+                total, squares = sum_about((), (x,), start, count * size, end - a, n, (shift,))
                 if centred:
-                    off = np.float64(total) / count
+                    off = np.float64(total) / values
                     delta = shift + off - mean[b]
-                    share = count / (before + count)
+                    share = values / (before + values)
                     mean[b] += delta * share
                     var[b] += squares - total * off + delta * delta * before * share
                 else:
@@ -68,33 +100,36 @@ def moments(x, first, last, centred, mean, var):
 
 
 @compiled
-def apply(x, y, out, first, last, centre, scale, shift, add, floor):
-    """out[:, r] = max((x[:, r] - centre[r]) * scale[r] + shift[r] + y[:, r], floor), y only with `add`; rows."""
-    for a in range(len(x)):
+def apply(x, y, out, sizes, first, last, centre, scale, shift, add, floor):
+    """out[:, r] = max((x[:, r] - centre[r]) * scale[r] + shift[r] + y[:, r], floor), y only with `add`.
+
+    sizes = (A, B K, L) of the flat x, y and out.
+    """
+    samples, rows, length = sizes
+    for a in range(samples):
         for r in range(first, last):
-            row, other, to = x[a, r], y[a, r], out[a, r]
-            c, m, s = centre[r], scale[r], shift[r]
-            for i in range(len(row)):
-                value = (row[i] - c) * m + s
-                if add:
-                    value += other[i]
-                to[i] = floor if value < floor else value
+            start, numbers = (a * rows + r) * length, (centre[r], scale[r], shift[r], floor)
+            if add:
+                scale_row((out,), (x, y), start, ZERO, ONE, length, numbers)
+            else:
+                scale_row((out,), (x,), start, ZERO, ONE, length, numbers)
 
 
 @compiled
-def normalize_rows(whole, x, y, out, start, stop, vectors, mean, var, eps, centred, add, floor):
-    """`normalize` of the groups start ... stop; whole (A, B, K L) is x, and x, y and out are rows.
+def normalize_rows(x, y, out, sizes, start, stop, vectors, mean, var, eps, centred, add, floor):
+    """`normalize` of the groups start ... stop of the flat x, y and out; sizes = (A, B, L).
 
     One group after the other where each lies together in memory, else all at once. vectors: weight and bias.
     """
     real = x.dtype.type
+    samples, count, length = sizes
     _, groups, channels = vectors.shape
-    table = np.empty((3, x.shape[1]), x.dtype)
+    table = np.empty((3, count * channels), x.dtype)
     centre, scale, shift = table[0], table[1], table[2]
-    step = 1 if len(x) == 1 else stop - start
+    step = 1 if samples == 1 else stop - start
     for first in range(start, stop, step):
         last = first + step
-        moments(whole, first, last, centred, mean, var)
+        moments(x, (samples, count, channels * length), first, last, centred, mean, var)
         for b in range(first, last):
             group = b % groups
             rstd = 1 / np.sqrt(var[b] + eps)
@@ -103,7 +138,8 @@ def normalize_rows(whole, x, y, out, start, stop, vectors, mean, var, eps, centr
             for k in range(channels):
                 r, w = b * channels + k, vectors[0, group, k]
                 centre[r], scale[r], shift[r] = middle, rstd * w, off * w + vectors[1, group, k]
-        apply(x, y, out, first * channels, last * channels, centre, scale, shift, add, floor)
+        rows = samples, count * channels, length
+        apply(x, y, out, rows, first * channels, last * channels, centre, scale, shift, add, floor)
 
 
 @compiled
@@ -192,78 +228,72 @@ def normalize(
         x2, y2, to = (a.reshape(samples, groups) for a in (x, y, out))
         normalize_columns(x2, y2 if add else None, to, vectors, mean, var, eps, rectify)
         return out, mean.reshape(small), var.reshape(small)
-    arrays: list[np.ndarray]
+    arrays: list[Any]
     if samples == places == 1 and not add and not rectify:
         run, arrays = normalize_vectors, [a.reshape(count, channels) for a in (x, out)]
         rest: tuple = (vectors, mean, var, eps, centre)
     else:
-        run, arrays = normalize_rows, [a.reshape(samples, count * channels, places) for a in (x, y, out)]
-        arrays.insert(0, x.reshape(samples, count, channels * places))
+        run, arrays = normalize_rows, [a.reshape(-1) for a in (x, y, out)] + [(samples, count, places)]
         rest = (vectors, mean, var, eps, centre, add, x.dtype.type(0 if rectify else -np.inf))
     spread(lambda start, stop: run(*arrays, start, stop, *rest), count, 8 * x.size)
     return out, mean.reshape(small), var.reshape(small)
 
 
 @compiled
-def sums(g, x, out, h, first, last, centre, masked, copy, sum_g, sum_gx):
-    """sum_g[r] = sum of g[:, r], sum_gx[r] = sum of g[:, r] (x[:, r] - centre[r]); rows.
+def sums(g, x, out, h, sizes, first, last, centre, masked, copy, sum_g, sum_gx):
+    """sum_g[r] = sum of g[:, r], sum_gx[r] = sum of g[:, r] (x[:, r] - centre[r]); sizes as for `apply`.
 
     `masked`: where out is not above 0, g counts as 0. `copy`: h = g so masked.
     """
-    zero = x.dtype.type(0)
+    samples, rows, length = sizes
     for r in range(first, last):
         sum_g[r] = sum_gx[r] = 0
-    for a in range(len(x)):
+    for a in range(samples):
         for r in range(first, last):
-            up, row, seen, to = g[a, r], x[a, r], out[a, r], h[a, r]
-            c = centre[r]
-            total = product = zero
-            for i in range(len(row)):
-                value = up[i]
-                if masked:
-                    value = value if seen[i] > 0 else zero
-                if copy:
-                    to[i] = value
-                total += value
-                product += value * (row[i] - c)
+            start, numbers = (a * rows + r) * length, (centre[r],)
+            if copy:
+                total, product = sum_products((h,), (g, x, out), start, ZERO, ONE, length, numbers)
+            elif masked:
+                total, product = sum_products((), (g, x, out), start, ZERO, ONE, length, numbers)
+            else:
+                total, product = sum_products((), (g, x), start, ZERO, ONE, length, numbers)
             sum_g[r] += total
             sum_gx[r] += product
 
 
 @compiled
-def merge(g, x, out, dx, first, last, centre, masked, scale, slope, shift):
-    """dx[:, r] = g[:, r] * scale[r] + (x[:, r] - centre[r]) * slope[r] + shift[r], g masked as in `sums`; rows."""
-    zero = x.dtype.type(0)
-    for a in range(len(x)):
+def merge(g, x, out, dx, sizes, first, last, centre, masked, scale, slope, shift):
+    """dx[:, r] = g[:, r] * scale[r] + (x[:, r] - centre[r]) * slope[r] + shift[r], g masked as in `sums`."""
+    samples, rows, length = sizes
+    for a in range(samples):
         for r in range(first, last):
-            up, row, seen, to = g[a, r], x[a, r], out[a, r], dx[a, r]
-            c, m, d, s = centre[r], scale[r], slope[r], shift[r]
-            for i in range(len(row)):
-                value = up[i]
-                if masked:
-                    value = value if seen[i] > 0 else zero
-                to[i] = value * m + (row[i] - c) * d + s
+            start, numbers = (a * rows + r) * length, (centre[r], scale[r], slope[r], shift[r])
+            if masked:
+                join_row((dx,), (g, x, out), start, ZERO, ONE, length, numbers)
+            else:
+                join_row((dx,), (g, x), start, ZERO, ONE, length, numbers)
 
 
 @compiled
-def back_rows(g, x, out, h, dx, start, stop, slopes, vectors, mean, var, eps, centred, masked, copy):
-    """`normalize_back` of the groups start ... stop, in the order of `normalize_rows`; g ... dx are rows.
+def back_rows(g, x, out, h, dx, sizes, start, stop, slopes, vectors, mean, var, eps, centred, masked, copy):
+    """`normalize_back` of the groups start ... stop, in the order of `normalize_rows`, with the same sizes.
 
     slopes: the gradients of weight and bias, in float64, to be added to. With n = x - mean in units of its standard
     deviation, dx = (g w - mean of (g w) - n * mean of (g w n)) / std.
     """
     real = x.dtype.type
     _, groups, channels = vectors.shape
-    count = len(x) * channels * x.shape[2]
-    table, totals = np.empty((4, x.shape[1]), x.dtype), np.empty((2, x.shape[1]))
+    samples, many, length = sizes
+    count, rows = samples * channels * length, (samples, many * channels, length)
+    table, totals = np.empty((4, rows[1]), x.dtype), np.empty((2, rows[1]))
     centre, scale, slope, shift, sum_g, sum_gx = table[0], table[1], table[2], table[3], totals[0], totals[1]
-    step = 1 if len(x) == 1 else stop - start
+    step = 1 if samples == 1 else stop - start
     for first in range(start, stop, step):
         last = first + step
         begin, end = first * channels, last * channels
         for r in range(begin, end):
             centre[r] = mean[r // channels]
-        sums(g, x, out, h, begin, end, centre, masked, copy, sum_g, sum_gx)
+        sums(g, x, out, h, rows, begin, end, centre, masked, copy, sum_g, sum_gx)
         for b in range(first, last):
             group = b % groups
             rstd = 1 / np.sqrt(var[b] + eps)
@@ -281,7 +311,7 @@ def back_rows(g, x, out, h, dx, start, stop, slopes, vectors, mean, var, eps, ce
             s = d * off - (total * rstd / count if centred else 0.0)
             for r in range(b * channels, (b + 1) * channels):
                 slope[r], shift[r] = d, s
-        merge(h if copy else g, x, out, dx, begin, end, centre, masked and not copy, scale, slope, shift)
+        merge(h if copy else g, x, out, dx, rows, begin, end, centre, masked and not copy, scale, slope, shift)
 
 
 @compiled
@@ -337,12 +367,12 @@ def normalize_back(
         g2, x2, to = (a.reshape(samples, groups) for a in (h, x, dx))
         slopes = back_columns(g2, x2, to, *rest[:-1])
         return dx, *slopes.reshape(2, groups, 1), h
-    arrays: list[np.ndarray]
+    arrays: list[Any]
     if samples == places == 1 and not masked and not copy:
         run, arrays = back_vectors, [a.reshape(count, channels) for a in (g, x, dx)]
     else:
         seen = contiguous(out) if masked else x
-        run, arrays = back_rows, [a.reshape(samples, count * channels, places) for a in (g, x, seen, h, dx)]
+        run, arrays = back_rows, [a.reshape(-1) for a in (g, x, seen, h, dx)] + [(samples, count, places)]
         rest += masked, copy
     parts = {}
 
@@ -362,5 +392,6 @@ def affine(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
     out, x = np.empty(x.shape, x.dtype), contiguous(x)
     scale, shift = contiguous(scale.astype(x.dtype, copy=False)), contiguous(shift.astype(x.dtype, copy=False))
     rest = np.zeros(len(scale), x.dtype), scale, shift, False, x.dtype.type(-np.inf)
-    spread(lambda start, stop: apply(x, x, out, start, stop, *rest), len(scale), 4 * x.size)
+    flat, to = x.reshape(-1), out.reshape(-1)
+    spread(lambda start, stop: apply(flat, flat, to, x.shape, start, stop, *rest), len(scale), 4 * x.size)
     return out

@@ -1,0 +1,85 @@
+"""A formula of vectors, applied along rows that are of the same place in several arrays, with sums of what it gives.
+
+Where rows are short, as the places of a small image, a loop that the compiler makes vectors of costs more around each
+row than in it: it checks whether arrays overlap, and adds up the lanes of its sums. Here the loops are written out, and
+sums stay in vectors over all rows of a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+from tinygrad_lite.kernels.vectors import INT, Emit, intrinsic
+
+TOGETHER = 4  # vectors of a row at a time, each with sums of its own
+
+Formula = Callable[[Emit, list, list, list], tuple[list, list]]
+"""(emit, vectors that were read, numbers in all lanes, sums so far) -> (vectors to write, sums)."""
+
+
+def along(formula: Formula, sums: int) -> Any:
+    """An intrinsic that applies a formula with so many sums."""
+
+    @intrinsic
+    def run(
+        typing: Any, outputs: Any, inputs: Any, start: Any, apart: Any, count: Any, length: Any, numbers: Any
+    ) -> Any:
+        """outputs[...][p] = formula(inputs[...][p]) for each row start + k apart <= p < start + k apart + length
+
+        with k below count. outputs, inputs: tuples of flat arrays, which don't overlap unless they are the same.
+        Returns a tuple of the sums.
+        """
+        dtype = inputs[0].dtype
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            emit = Emit(context, builder, dtype)
+            to, source = (
+                [emit.data(kind, array) for kind, array in zip(kinds, cgutils.unpack_tuple(builder, arrays))]
+                for kinds, arrays in ((outputs, args[0]), (inputs, args[1]))
+            )
+            each = zip(numbers, cgutils.unpack_tuple(builder, args[6]))
+            given = [emit.same(context.cast(builder, value, kind, dtype)) for kind, value in each]
+            totals = [[cgutils.alloca_once_value(builder, emit.zero) for _ in range(sums)] for _ in range(TOGETHER)]
+
+            def at(place: Any, total: list, mask: Any = None) -> None:
+                """Apply the formula to the vectors at a place, or to what the mask leaves of them."""
+                read = [emit.load(p, place) if mask is None else emit.load_some(p, place, mask) for p in source]
+                before = [builder.load(t) for t in total]
+                written, after = formula(emit, read, given, before)
+                for pointer, value in zip(to, written):
+                    if mask is None:
+                        emit.store(value, pointer, place)
+                    else:
+                        emit.store_some(value, pointer, place, mask)
+                for pointer, new, old in zip(total, after, before):
+                    builder.store(new if mask is None else builder.select(mask, new, old), pointer)
+
+            whole, many = builder.and_(args[5], INT(-emit.lanes)), INT(TOGETHER * emit.lanes)
+            most = builder.sub(whole, builder.srem(whole, many))
+            with cgutils.for_range(builder, args[4], intp=INT) as row:
+                first = builder.add(args[2], builder.mul(row.index, args[3]))
+                with cgutils.for_range_slice(builder, INT(0), most, many, INT) as (k, _):
+                    for n, total in enumerate(totals):
+                        at(builder.add(first, emit.at(k, n * emit.lanes)), total)
+                with cgutils.for_range_slice(builder, most, whole, INT(emit.lanes), INT) as (k, _):
+                    at(builder.add(first, k), totals[0])
+                with builder.if_then(builder.icmp_signed("<", whole, args[5])):
+                    at(builder.add(first, whole), totals[0], emit.mask(whole, INT(0), args[5]))
+
+            add = emit.function(f"llvm.vector.reduce.fadd.{emit.name}", emit.scalar, emit.scalar, emit.vector)
+            results = []
+            for parts in zip(*totals):
+                total = builder.load(parts[0])
+                for part in parts[1:]:
+                    total = builder.fadd(total, builder.load(part))
+                results.append(builder.call(add, [ir.Constant(emit.scalar, 0.0), total], fastmath=["reassoc"]))
+            return context.make_tuple(builder, signature.return_type, results)
+
+        return types.UniTuple(dtype, sums)(outputs, inputs, start, apart, count, length, numbers), generate
+
+    return run
