@@ -243,7 +243,7 @@ def normalize(
 def sums(g, x, out, h, sizes, first, last, centre, masked, copy, sum_g, sum_gx):
     """sum_g[r] = sum of g[:, r], sum_gx[r] = sum of g[:, r] (x[:, r] - centre[r]); sizes as for `apply`.
 
-    `masked`: where out is not above 0, g counts as 0. `copy`: h = g so masked.
+    `masked`: where out is not above 0, g counts as 0. `copy`, if it is masked: h = g so masked.
     """
     samples, rows, length = sizes
     for r in range(first, last):
@@ -358,6 +358,7 @@ def normalize_back(
         return twins.normalize_back(g, x, weight, out, mean, var, view, eps, centre, copy)
     samples, repeated, groups, channels, places = view
     count, masked = repeated * groups, out is not None
+    copy = copy and masked  # or else it is g itself
     g, x = contiguous(g.astype(x.dtype, copy=False)), contiguous(x)
     dx = np.empty(x.shape, x.dtype)
     h = np.empty(x.shape, x.dtype) if copy else g
