@@ -221,13 +221,14 @@ def normalize(
     samples, repeated, groups, channels, places = view
     count, add = repeated * groups, residual is not None
     x, y = contiguous(x), contiguous(residual.astype(x.dtype, copy=False)) if add else x
-    out, (mean, var) = np.empty(x.shape, x.dtype), np.empty((2, count))
+    out, shape = np.empty(x.shape, x.dtype), (1, repeated, groups, 1, 1)
+    found = np.empty(shape), np.empty(shape)
+    mean, var = (a.reshape(-1) for a in found)
     vectors = weight_and_bias(weight, bias, (groups, channels), x.dtype)
-    small = 1, repeated, groups, 1, 1
     if centre and view[1:] == (1, groups, 1, 1):
         x2, y2, to = (a.reshape(samples, groups) for a in (x, y, out))
         normalize_columns(x2, y2 if add else None, to, vectors, mean, var, eps, rectify)
-        return out, mean.reshape(small), var.reshape(small)
+        return out, *found
     arrays: list[Any]
     if samples == places == 1 and not add and not rectify:
         run, arrays = normalize_vectors, [a.reshape(count, channels) for a in (x, out)]
@@ -236,7 +237,7 @@ def normalize(
         run, arrays = normalize_rows, [a.reshape(-1) for a in (x, y, out)] + [(samples, count, places)]
         rest = (vectors, mean, var, eps, centre, add, x.dtype.type(0 if rectify else -np.inf))
     spread(lambda start, stop: run(*arrays, start, stop, *rest), count, 8 * x.size)
-    return out, mean.reshape(small), var.reshape(small)
+    return out, *found
 
 
 @compiled
