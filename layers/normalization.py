@@ -14,6 +14,16 @@ from tinygrad_lite.tensor import Tensor
 __all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm"]
 
 
+def check_channels(layer: Any, input: Tensor) -> None:
+    """Raise ValueError unless the input has one of the `shapes` of the layer, and its number of channels."""
+    letters = layer.shapes.get(input.ndim, "").strip("()").split(", ")
+    if "C" not in letters or input.shape[letters.index("C")] != layer.num_features:
+        raise ValueError(
+            f"{type(layer).__name__}: needs shape {' or '.join(layer.shapes.values())} with "
+            f"C = {layer.num_features}, got {input.shape}"
+        )
+
+
 class _BatchNorm(Module):
     """Batch normalisation, whatever the number of axes after the channels."""
 
@@ -60,11 +70,7 @@ class _BatchNorm(Module):
 
     def forward(self, input: Tensor, relu: bool = False, residual: Tensor | None = None) -> Tensor:
         """Normalise; with `relu` also add the residual, if there is one, and rectify, all in one operation."""
-        if input.ndim not in self.shapes or input.shape[1] != self.num_features:
-            raise ValueError(
-                f"{type(self).__name__}: needs shape {' or '.join(self.shapes.values())} with "
-                f"C = {self.num_features}, got {input.shape}"
-            )
+        check_channels(self, input)
         if residual is not None and not relu:
             raise ValueError(f"{type(self).__name__}: a residual is added only with relu=True")
         mean, var, momentum = self.running_mean, self.running_var, self.momentum
