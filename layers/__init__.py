@@ -16,5 +16,6 @@ from tinygrad_lite.layers.normalization import *
 from tinygrad_lite.layers.parameter import *
 from tinygrad_lite.layers.pooling import *
 from tinygrad_lite.layers.recurrent import *
+from tinygrad_lite.layers.reparametrization import *
 from tinygrad_lite.layers.resnet import *
 from tinygrad_lite.layers.summary import *

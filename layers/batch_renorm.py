@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import tinygrad_lite as tl
 from tinygrad_lite.layers import init
 from tinygrad_lite.layers.module import Module
-from tinygrad_lite.layers.normalization import check_channels
+from tinygrad_lite.layers.normalization import check_channels, forget
 from tinygrad_lite.layers.parameter import Parameter
 from tinygrad_lite.tensor import Tensor
 
@@ -75,12 +75,10 @@ class _BatchRenorm(Module):
 
     def reset_parameters(self) -> None:
         """Forget what was learnt: weight 1, bias 0, no averages, and the schedule starts again."""
-        for tensor in (self.running_mean, self.num_batches_tracked, self.bias):
-            if tensor is not None:
-                init.zeros_(tensor)
-        for tensor in (self.running_std, self.weight):
-            if tensor is not None:
-                init.ones_(tensor)
+        forget(self)
+        init.zeros_(self.running_mean)
+        init.ones_(self.running_std)
+        init.zeros_(self.num_batches_tracked)
 
     def limits(self) -> tuple[float, float]:
         """The largest r and d of the next batch: (1, 0) in the warm-up, at last (r_max, d_max)."""

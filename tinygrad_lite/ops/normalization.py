@@ -421,7 +421,8 @@ def rms_norm(
     """y = x / sqrt(mean(x^2) + eps) * weight, over the last axes.
 
     input: any shape that ends in `normalized_shape`, the shape of weight. eps: by default the rounding step of
-    the input's dtype. Raises ValueError for other shapes. Source: Zhang and Sennrich 2019, arXiv:1910.07467.
+    the input's dtype, of float32 for float16. Raises ValueError for other shapes.
+    Source: Zhang and Sennrich 2019, arXiv:1910.07467.
 
     >>> import tinygrad_lite as tl
     >>> tl.rms_norm(tl.tensor([3.0, 4.0]), 2)
@@ -429,7 +430,7 @@ def rms_norm(
     """
     x = floating(input)
     shape = trailing("rms_norm", x, normalized_shape, weight=weight)
-    eps = float(np.finfo(x.dtype).eps) if eps is None else eps
+    eps = float(np.finfo(np.promote_types(x.dtype, np.float32)).eps) if eps is None else eps
     return standardize(x, weight, None, rows(x, shape), eps, False)[0]
 
 
