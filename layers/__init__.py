@@ -11,6 +11,7 @@ from tinygrad_lite.layers.embedding import *
 from tinygrad_lite.layers.functional import *
 from tinygrad_lite.layers.linear import *
 from tinygrad_lite.layers.loss import *
+from tinygrad_lite.layers.masked_convolution import *
 from tinygrad_lite.layers.module import *
 from tinygrad_lite.layers.normalization import *
 from tinygrad_lite.layers.parameter import *

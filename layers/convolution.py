@@ -86,11 +86,12 @@ class _Convolution(Module):
             sides = [(n, n) for n in self.padding]
         return [n for side in reversed(sides) for n in side]
 
-    def _convolve(self, convolution: Any, input: Tensor) -> Tensor:
+    def _convolve(self, convolution: Any, input: Tensor, weight: Tensor | None = None) -> Tensor:
         padding: Any = self.padding
         if self.padding_mode != "zeros":
             input, padding = tl.pad(input, self._around(), self.padding_mode), 0
-        return convolution(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        weight = self.weight if weight is None else weight
+        return convolution(input, weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"

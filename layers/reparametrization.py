@@ -20,7 +20,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import tinygrad_lite as tl
-from tinygrad_lite.layers.convolution import ConvTranspose1d, ConvTranspose2d
 from tinygrad_lite.layers.module import Module
 from tinygrad_lite.layers.parameter import Parameter
 from tinygrad_lite.tensor import Tensor
@@ -215,9 +214,7 @@ def spectral_norm(
     """
     if n_power_iterations < 1:
         raise ValueError(f"spectral_norm: n_power_iterations is {n_power_iterations}; it must be positive")
-    if dim is None:
-        dim = 1 if isinstance(module, (ConvTranspose1d, ConvTranspose2d)) else 0
-    axis = dim
+    axis = int(getattr(module, "transposed", False)) if dim is None else dim
     weight = taken("spectral_norm", module, name)
     module.register_parameter(f"{name}_orig", weight)
     for part, size in zip("uv", matrix(weight, axis).shape):
