@@ -14,6 +14,7 @@ from tinygrad_lite.layers.loss import *
 from tinygrad_lite.layers.masked_convolution import *
 from tinygrad_lite.layers.module import *
 from tinygrad_lite.layers.normalization import *
+from tinygrad_lite.layers.padding import *
 from tinygrad_lite.layers.parameter import *
 from tinygrad_lite.layers.pooling import *
 from tinygrad_lite.layers.recurrent import *
