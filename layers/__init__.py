@@ -21,3 +21,4 @@ from tinygrad_lite.layers.recurrent import *
 from tinygrad_lite.layers.reparametrization import *
 from tinygrad_lite.layers.resnet import *
 from tinygrad_lite.layers.summary import *
+from tinygrad_lite.layers.upsampling import *
