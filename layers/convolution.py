@@ -12,7 +12,7 @@ from tinygrad_lite.layers.module import Module
 from tinygrad_lite.layers.parameter import Parameter
 from tinygrad_lite.tensor import Tensor
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
 Size = int | Sequence[int]
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -241,3 +241,18 @@ class ConvTranspose2d(_ConvolutionTranspose):
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         return self._transpose(tl.conv_transpose2d, input, output_size)
+
+
+class ConvTranspose3d(_ConvolutionTranspose):
+    """The transpose of a convolution over (N, in_channels, D, H, W); arguments as in `ConvTranspose2d`.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import ConvTranspose3d
+    >>> ConvTranspose3d(2, 4, 2, stride=2)(tl.ones(1, 2, 3, 3, 3)).shape
+    (1, 4, 6, 6, 6)
+    """
+
+    dims = 3
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        return self._transpose(tl.conv_transpose3d, input, output_size)
