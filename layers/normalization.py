@@ -20,6 +20,7 @@ from tinygrad_lite.tensor import Tensor
 __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
+    "BatchNorm3d",
     "GroupNorm",
     "InstanceNorm1d",
     "InstanceNorm2d",
@@ -150,6 +151,18 @@ class BatchNorm2d(_BatchNorm):
     """
 
     shapes: ClassVar = {4: "(N, C, H, W)"}
+
+
+class BatchNorm3d(_BatchNorm):
+    """y = (x - mean) / sqrt(var + eps) * weight + bias over (N, C, D, H, W); see `BatchNorm2d`.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import BatchNorm3d
+    >>> BatchNorm3d(3)(tl.randn(2, 3, 4, 4, 4)).shape
+    (2, 3, 4, 4, 4)
+    """
+
+    shapes: ClassVar = {5: "(N, C, D, H, W)"}
 
 
 class _InstanceNorm(_ChannelNorm):

@@ -4,6 +4,8 @@ import pytest
 import tinygrad_lite as tl
 from tests.layers.parity import both_dtypes, both_modes, check, close, needs_torch, normal, torch
 from tinygrad_lite import layers
+from tinygrad_lite.layers import functional_call
+from tinygrad_lite.testing import gradcheck, gradgradcheck
 
 
 @needs_torch
@@ -21,7 +23,9 @@ from tinygrad_lite import layers
     ],
     ids=str,
 )
-@pytest.mark.parametrize("name, shape", [("1d", (5, 3)), ("1d", (4, 3, 2)), ("2d", (3, 3, 2, 4))])
+@pytest.mark.parametrize(
+    "name, shape", [("1d", (5, 3)), ("1d", (4, 3, 2)), ("2d", (3, 3, 2, 4)), ("3d", (2, 3, 2, 1, 2))]
+)
 def test_batch_norm(name, shape, params, training, dtype):
     ours, theirs = (getattr(place, f"BatchNorm{name}")(3, **params) for place in (layers, torch.nn))
     check(ours, theirs, normal(*shape) * 3 + 2, dtype=dtype, training=training, steps=3)
@@ -146,6 +150,28 @@ def test_the_same_things_by_other_names():
         np.testing.assert_allclose(one(x).detach().numpy(), other(x).detach().numpy(), atol=1e-12)
     alone = layers.BatchNorm2d(4)(x[:1]).detach().numpy()
     np.testing.assert_allclose(alone, layers.InstanceNorm2d(4)(x[:1]).numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (layers.InstanceNorm1d(2, affine=True), (2, 2, 4)),
+        (layers.InstanceNorm2d(2, track_running_stats=True).eval(), (2, 2, 2, 2)),
+        (layers.RMSNorm((2, 3)), (2, 2, 3)),
+        (layers.LocalResponseNorm(2, alpha=0.5), (2, 3, 2)),
+    ],
+    ids=lambda v: type(v).__name__ if hasattr(v, "forward") else "",
+)
+def test_gradients_of_both_orders(layer, shape):
+    layer = layer.double()
+    names = [name for name, _ in layer.named_parameters()]
+    values = [np.array(p.detach()) + 0.1 * normal(*p.shape) for p in layer.parameters()]
+
+    def function(x, *parameters):
+        return functional_call(layer, dict(zip(names, parameters)), x)
+
+    assert gradcheck(function, normal(*shape), *values)
+    assert gradgradcheck(function, normal(*shape), *values)
 
 
 @pytest.mark.parametrize("layer", [layers.LayerNorm(3), layers.GroupNorm(1, 3), layers.RMSNorm(3)])

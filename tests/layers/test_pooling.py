@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 import tinygrad_lite as tl
 from tests.layers.parity import check, needs_torch, normal, torch
 from tinygrad_lite import layers
+from tinygrad_lite.testing import gradcheck, gradgradcheck
 
 
 @st.composite
@@ -95,6 +96,23 @@ def test_maxima_put_back(dims, params, lead):
     check(ours, theirs, maxima, places, shape[-dims:])
     assert ours(tl.tensor(maxima), tl.tensor(places), shape).shape == shape
     assert repr(ours) == repr(theirs)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.LPPool2d(2, 2),
+        layers.AvgPool2d(2, 1, 1, count_include_pad=False),
+        layers.MaxPool2d(2, dilation=2, stride=1),
+        layers.AdaptiveAvgPool2d((2, 3)),
+        layers.AdaptiveMaxPool2d(3),
+        lambda x: layers.MaxUnpool2d(2)(x, np.arange(16).reshape(1, 1, 4, 4) * 3 % 64),
+    ],
+)
+def test_gradients_of_both_orders(layer):
+    x = normal(1, 1, 4, 4) + 3
+    assert gradcheck(lambda x: layer(x) ** 2, x)
+    assert gradgradcheck(lambda x: layer(x) ** 2, x)
 
 
 def test_maxima_put_back_wrongly():
