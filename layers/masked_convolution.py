@@ -59,8 +59,8 @@ class _MaskedConvolution(_Convolution):
         mask = causal(mask_type, self.weight.shape, colors).astype(self.weight.dtype)
         self.register_buffer("mask", tl.tensor(mask), persistent=False)
 
-    def masked(self, convolution: Any, input: Tensor) -> Tensor:
-        return self._convolve(convolution, input, self.weight * self.mask)
+    def _convolve(self, convolution: Any, input: Tensor, weight: Tensor | None = None) -> Tensor:
+        return super()._convolve(convolution, input, self.weight * self.mask)
 
     def extra_repr(self) -> str:
         colors = "" if self.colors == 1 else f", colors={self.colors}"
@@ -75,9 +75,6 @@ class MaskedConv1d(_MaskedConvolution, Conv1d):
     >>> MaskedConv1d("A", 1, 1, 5).mask
     tensor([[[1., 1., 0., 0., 0.]]])
     """
-
-    def forward(self, input: Tensor) -> Tensor:
-        return self.masked(tl.conv1d, input)
 
 
 class MaskedConv2d(_MaskedConvolution, Conv2d):
@@ -100,6 +97,3 @@ class MaskedConv2d(_MaskedConvolution, Conv2d):
     >>> layer(tl.ones(1, 1, 28, 28)).shape
     (1, 8, 28, 28)
     """
-
-    def forward(self, input: Tensor) -> Tensor:
-        return self.masked(tl.conv2d, input)

@@ -48,12 +48,14 @@ def define(module: Module, name: str, function: Callable[[Any], Tensor] | None) 
     module.__class__ = type(plain.__name__, (plain,), own | properties) if computed else plain
 
 
-def taken(what: str, module: Module, name: str) -> Parameter:
-    """Take a parameter away from its module. Raises ValueError where there is none."""
+def taken(what: str, module: Module, name: str, dim: int) -> Parameter:
+    """Take a parameter away from its module. Raises ValueError where there is none, or it has no such axis."""
     parameter = module.__dict__.get(name)
     if not isinstance(parameter, Parameter):
         has = ", ".join(key for key, _ in module.named_parameters(recurse=False)) or "none"
         raise ValueError(f"{what}: {type(module).__name__} has no parameter {name!r} of its own; it has {has}")
+    if not 0 <= dim < parameter.ndim:
+        raise ValueError(f"{what}: dim is {dim}, for a {name!r} of shape {parameter.shape}")
     delattr(module, name)
     return parameter
 
@@ -82,18 +84,19 @@ def length(v: Tensor, dim: int | None) -> Tensor:
     """|v| along all axes but `dim`, which stays with the others as 1; of all of v for None."""
     if dim is None:
         return tl.norm(v)
-    return tl.norm(v, axis=tuple(k for k in range(v.ndim) if k != dim % v.ndim), keepdims=True)
+    return tl.norm(v, axis=tuple(k for k in range(v.ndim) if k != dim), keepdims=True)
 
 
 def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     """Let `module.weight` be g v / |v|, for each row of it, or what else `dim` numbers; returns the module.
 
     name  the parameter; `name`_g and `name`_v come in its place, such that its value stays
-    dim   the axis of the outputs, each of which has a length of its own; None for one length of all
+    dim   the axis of the outputs, each of which has a length of its own; None (or, as in PyTorch, -1) for one
+          length of all
 
     The gradient of v is orthogonal to v, so steps of SGD make it longer, and the steps after it smaller: in
-    effect the learning rate adapts. Raises ValueError if the module has no such parameter. Source: Salimans and
-    Kingma 2016, arXiv:1602.07868, equation 2.
+    effect the learning rate adapts. Raises ValueError if the module has no such parameter, or that no such axis.
+    Source: Salimans and Kingma 2016, arXiv:1602.07868, equation 2.
 
     >>> import tinygrad_lite as tl
     >>> from tinygrad_lite.layers import Linear, weight_norm
@@ -103,7 +106,8 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     >>> layer.weight.shape
     (2, 3)
     """
-    weight = taken("weight_norm", module, name)
+    dim = None if dim == -1 else dim
+    weight = taken("weight_norm", module, name, dim or 0)
     with tl.no_grad():
         g = Parameter(length(weight, dim), weight.requires_grad)
     module.register_parameter(f"{name}_g", g)
@@ -195,15 +199,17 @@ def spectral_norm(
 ) -> M:
     """Let `module.weight` be W / sigma for its largest singular value sigma; returns the module.
 
-    The layer is then a map that makes no difference of inputs longer, as the critic of a GAN should be. sigma
-    is u^T W v; u and v, constants to the gradient, come closer to its singular vectors with each call in training.
+    A linear layer then makes no difference between inputs longer, as the critic of a GAN should not; a convolution
+    is bounded by its kernel, seen as a matrix. sigma is u^T W v, where u and v, constants to the gradient, come
+    closer to its singular vectors with each call in training.
 
     name  the parameter; `name`_orig, W, comes in its place, with the buffers `name`_u and `name`_v
     n_power_iterations  how many steps of the power method a call in training takes
     eps   no length is taken for less
     dim   the axis of the outputs; by default 1 for transposed convolutions and 0 for all else
 
-    Raises ValueError if the module has no such parameter. Source: Miyato et al. 2018, arXiv:1802.05957, algorithm 1.
+    Raises ValueError if the module has no such parameter, or that no such axis. Source: Miyato et al. 2018,
+    arXiv:1802.05957, algorithm 1.
 
     >>> import tinygrad_lite as tl
     >>> from tinygrad_lite.layers import Linear, spectral_norm
@@ -215,7 +221,7 @@ def spectral_norm(
     if n_power_iterations < 1:
         raise ValueError(f"spectral_norm: n_power_iterations is {n_power_iterations}; it must be positive")
     axis = int(getattr(module, "transposed", False)) if dim is None else dim
-    weight = taken("spectral_norm", module, name)
+    weight = taken("spectral_norm", module, name, axis)
     module.register_parameter(f"{name}_orig", weight)
     for part, size in zip("uv", matrix(weight, axis).shape):
         start = tl.normalize(tl.randn(size, dtype=weight.dtype), axis=0, eps=eps)

@@ -125,6 +125,14 @@ def test_a_checkpoint_that_would_compute_it_wrongly_raises():
     assert warming.num_batches_tracked.item() == 1
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_empty_batch_leaves_the_averages_alone():
+    layer, x = BatchRenorm1d(2, **FREE), tl.ones(0, 2, requires_grad=True)
+    layer(x).sum().backward()
+    assert x.grad.shape == (0, 2) and not layer.weight.grad.numpy().any()
+    assert np.array_equal([layer.running_mean.numpy(), layer.running_std.numpy()], [[0, 0], [1, 1]])
+
+
 @pytest.mark.parametrize(
     "params, message",
     [

@@ -47,7 +47,7 @@ def value(module):
 @needs_torch
 @both_dtypes
 @pytest.mark.parametrize("kind", FEED_FORWARD)
-@pytest.mark.parametrize("dim", [0, 1, None])
+@pytest.mark.parametrize("dim", [0, 1, None, -1])
 def test_weight_norm(kind, dim, dtype):
     ours, theirs, x = both(kind, "weight_norm", dim=dim)
     check(ours, theirs, x, dtype=dtype, steps=2)
@@ -225,6 +225,11 @@ def test_errors():
         remove_spectral_norm(layer)
     with pytest.raises(ValueError, match="remove_weight_norm: 'weight' of this Linear"):
         remove_weight_norm(layers.Linear(3, 2))
+    plain = layers.Linear(3, 2)
+    for norm in (weight_norm, spectral_norm):
+        with pytest.raises(ValueError, match=rf"{norm.__name__}: dim is 2, for a 'weight' of shape \(2, 3\)"):
+            norm(plain, dim=2)
+    assert list(plain.state_dict()) == ["weight", "bias"]
     with pytest.raises(ValueError, match="n_power_iterations is 0"):
         spectral_norm(layers.Linear(3, 2), n_power_iterations=0)
     with pytest.raises(AttributeError, match="weight"):

@@ -263,8 +263,8 @@ def batch_renorm(
 ) -> Tensor:
     """y = ((x - mean) / std * r + d) * weight + bias, r = std / running_std, d = (mean - running_mean) / running_std.
 
-    `batch_norm` whose training sees what inference will: without limits on r and d, y is the input normalised by the
-    running statistics. But r and d are constants to the gradient, which so still goes through mean and std.
+    `batch_norm` that trains on what inference will compute: without limits on r and d, y is the input normalised by
+    the running statistics. To the gradient r and d are constants, so it goes through mean and std as in `batch_norm`.
     input: (N, C) or (N, C, ...). The others: (C,), weight and bias or None.
     training      normalise by the mean and std = sqrt(var + eps) of this input, and after that move the running ones
                   (arrays or Tensors, in place) towards them by the fraction `momentum`; otherwise y is
@@ -289,7 +289,8 @@ def batch_renorm(
         raise ValueError(f"batch_renorm: needs r_max >= 1 and d_max >= 0, got {r_max} and {d_max}")
     if not training:
         return by_given(x, as_tensor(running_mean), as_tensor(running_std), weight, bias)
-    if r_max > 1 or d_max > 0:
+    count = values_per_channel("batch_renorm", x)
+    if count and (r_max > 1 or d_max > 0):
         if is_replay():
             raise GradientError(
                 "batch_renorm: r and d come from averages that have moved since, so a checkpoint can't compute them "
@@ -302,7 +303,6 @@ def batch_renorm(
         shift = d if weight is None else d * weight
         bias = shift if bias is None else shift + bias
         weight = r if weight is None else r * weight
-    count = values_per_channel("batch_renorm", x)
     out, mean, var = standardize(x, weight, bias, (len(x), 1, x.shape[1], 1, prod(x.shape[2:])), eps)
     if count:
         track("batch_renorm", running_mean, mean._array.reshape(-1), momentum)
