@@ -65,7 +65,7 @@ class _Table(Module):
         rows = tl.embedding(ids, self.weight, self.padding_idx)
         if self.scale_grad_by_freq:
             count = np.bincount(ids.reshape(-1), minlength=1)[ids]
-            fixed = tl.stop_gradient(rows)
+            fixed = tl.stop_gradient(rows)  # so the value stays, and the gradient is divided
             rows = fixed + (rows - fixed) * (1 / count).astype(rows.dtype)[..., None]
         return rows
 
@@ -167,7 +167,7 @@ class EmbeddingBag(_Table):
                 f"{self.mode!r}, their shape {np.shape(per_sample_weights)}"
             )
         ids, bags = ids.reshape(-1)[: lengths.sum()], np.repeat(np.arange(len(lengths)), lengths)
-        kept = np.flatnonzero(ids != self.padding_idx) if self.padding_idx is not None else np.arange(len(ids))
+        kept = np.flatnonzero(ids != self.padding_idx)
         ids, bags = ids[kept], bags[kept]
         rows = self.vectors(ids)
         if per_sample_weights is not None:
@@ -190,7 +190,7 @@ class EmbeddingBag(_Table):
             )
         ends = starts if self.include_last_offset else np.append(starts, len(ids))
         lengths = np.diff(ends)
-        if (len(ends) and ends[0] != 0) or (lengths < 0).any() or (len(ends) and ends[-1] > len(ids)):
+        if len(ends) and (ends[0] != 0 or (lengths < 0).any() or ends[-1] > len(ids)):
             raise ValueError(
                 f"EmbeddingBag: offsets {starts} must rise from 0 to no more than {len(ids)}, the number of integers"
             )

@@ -48,6 +48,8 @@ class _MaskedConvolution(_Convolution):
         name = type(self).__name__
         if mask_type not in ("A", "B"):
             raise ValueError(f"{name}: mask_type is {mask_type!r}; it may be 'A' or 'B'")
+        if self.padding_mode != "zeros":
+            raise ValueError(f"{name}: padding_mode {self.padding_mode!r} would show what comes later; use 'zeros'")
         if not all(k % 2 for k in self.kernel_size):
             raise ValueError(f"{name}: a kernel of {self.kernel_size} has no centre; its sizes must be odd")
         if colors < 1 or in_channels % colors or out_channels % colors or (colors > 1 and self.groups > 1):
@@ -85,7 +87,8 @@ class MaskedConv2d(_MaskedConvolution, Conv2d):
                pixel itself a channel sees the colours before its own, with 'B' its own too
 
     The other arguments as in `Conv2d`: padding='same' lets output and input pixels correspond. The state dict is
-    that of `Conv2d`. Raises ValueError for an even kernel, and for channels that can't be divided by the colors.
+    that of `Conv2d`. Raises ValueError for an even kernel, for channels that can't be divided by the colors, and
+    for padding by other than zeros.
 
     >>> import tinygrad_lite as tl
     >>> from tinygrad_lite.layers import MaskedConv2d

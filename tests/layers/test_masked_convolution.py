@@ -97,6 +97,8 @@ def test_repr_and_errors():
     assert repr(layer) == "MaskedConv2d('A', 3, 6, kernel_size=(3, 3), stride=(1, 1), padding=same, colors=3)"
     with pytest.raises(ValueError, match="mask_type is 'C'; it may be 'A' or 'B'"):
         MaskedConv2d("C", 1, 1, 3)
+    with pytest.raises(ValueError, match="padding_mode 'replicate' would show what comes later"):
+        MaskedConv2d("A", 1, 1, 3, padding=1, padding_mode="replicate")
     with pytest.raises(ValueError, match=r"a kernel of \(3, 2\) has no centre"):
         MaskedConv2d("A", 1, 1, (3, 2))
     with pytest.raises(ValueError, match="3 input and 4 output channels .* shared evenly by 3 colors"):
