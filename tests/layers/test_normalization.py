@@ -133,6 +133,13 @@ def test_rms_norm(shape, params, dtype):
     check(ours, theirs, normal(3, 4, 5), dtype=dtype)
 
 
+def test_rms_norm_of_small_half_precision_numbers_is_not_drowned_by_eps():
+    x = tl.tensor(np.array([1e-3, -1e-3], np.float16))
+    y = layers.RMSNorm(2).half()(x).detach().numpy()
+    assert y.dtype == np.float16
+    np.testing.assert_allclose(y, [0.945, -0.945], atol=2e-3)  # 1 / sqrt(1 + 2^-23 / 1e-6)
+
+
 @needs_torch
 @pytest.mark.parametrize("args", [(1,), (2,), (5, 0.3, 0.5, 2.0)])
 @pytest.mark.parametrize("shape", [(2, 4, 3), (2, 4, 3, 2)])
