@@ -3,6 +3,7 @@
 
 from tinygrad_lite.layers import init
 from tinygrad_lite.layers.activation import *
+from tinygrad_lite.layers.batch_renorm import *
 from tinygrad_lite.layers.containers import *
 from tinygrad_lite.layers.convolution import *
 from tinygrad_lite.layers.dropout import *
@@ -10,10 +11,14 @@ from tinygrad_lite.layers.embedding import *
 from tinygrad_lite.layers.functional import *
 from tinygrad_lite.layers.linear import *
 from tinygrad_lite.layers.loss import *
+from tinygrad_lite.layers.masked_convolution import *
 from tinygrad_lite.layers.module import *
 from tinygrad_lite.layers.normalization import *
+from tinygrad_lite.layers.padding import *
 from tinygrad_lite.layers.parameter import *
 from tinygrad_lite.layers.pooling import *
 from tinygrad_lite.layers.recurrent import *
+from tinygrad_lite.layers.reparametrization import *
 from tinygrad_lite.layers.resnet import *
 from tinygrad_lite.layers.summary import *
+from tinygrad_lite.layers.upsampling import *

@@ -12,7 +12,7 @@ from tinygrad_lite.layers.module import Module
 from tinygrad_lite.layers.parameter import Parameter
 from tinygrad_lite.tensor import Tensor
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
 Size = int | Sequence[int]
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -86,11 +86,12 @@ class _Convolution(Module):
             sides = [(n, n) for n in self.padding]
         return [n for side in reversed(sides) for n in side]
 
-    def _convolve(self, convolution: Any, input: Tensor) -> Tensor:
+    def _convolve(self, convolution: Any, input: Tensor, weight: Tensor | None = None) -> Tensor:
         padding: Any = self.padding
         if self.padding_mode != "zeros":
             input, padding = tl.pad(input, self._around(), self.padding_mode), 0
-        return convolution(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        weight = self.weight if weight is None else weight
+        return convolution(input, weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
@@ -240,3 +241,18 @@ class ConvTranspose2d(_ConvolutionTranspose):
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         return self._transpose(tl.conv_transpose2d, input, output_size)
+
+
+class ConvTranspose3d(_ConvolutionTranspose):
+    """The transpose of a convolution over (N, in_channels, D, H, W); arguments as in `ConvTranspose2d`.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import ConvTranspose3d
+    >>> ConvTranspose3d(2, 4, 2, stride=2)(tl.ones(1, 2, 3, 3, 3)).shape
+    (1, 4, 6, 6, 6)
+    """
+
+    dims = 3
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        return self._transpose(tl.conv_transpose3d, input, output_size)

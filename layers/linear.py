@@ -1,4 +1,4 @@
-"""Affine maps and changes of shape."""
+"""Affine and bilinear maps, and changes of shape."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinygrad_lite.layers.module import Module
 from tinygrad_lite.layers.parameter import Parameter
 from tinygrad_lite.tensor import Tensor
 
-__all__ = ["Flatten", "Identity", "Linear", "Unflatten"]
+__all__ = ["Bilinear", "Flatten", "Identity", "Linear", "Unflatten"]
 
 
 class Linear(Module):
@@ -45,6 +45,51 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Bilinear(Module):
+    """y_o = x1^T W_o x2 + b_o, for x1 of shape (..., in1_features) and x2 of shape (..., in2_features).
+
+    weight (out_features, in1_features, in2_features) and bias (out_features,) start as U(-k, k) with
+    k = 1 / sqrt(in1_features). Raises ValueError where the inputs have other shapes.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import Bilinear
+    >>> Bilinear(3, 4, 2)(tl.ones(5, 3), tl.ones(5, 4)).shape
+    (5, 2)
+    """
+
+    def __init__(
+        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, dtype: Any = None
+    ) -> None:
+        super().__init__()
+        self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
+        self.weight = Parameter(tl.empty(out_features, in1_features, in2_features, dtype=dtype))
+        self.bias = Parameter(tl.empty(out_features, dtype=dtype)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew."""
+        bound = 1 / math.sqrt(max(self.in1_features, 1))
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
+        lead, sizes = input1.shape[:-1], (self.in1_features, self.in2_features)
+        if input1.shape != (*lead, sizes[0]) or input2.shape != (*lead, sizes[1]):
+            raise ValueError(
+                f"Bilinear: needs inputs (..., {sizes[0]}) and (..., {sizes[1]}) of as many examples, got "
+                f"{input1.shape} and {input2.shape}"
+            )
+        # It is linear in the products of all pairs of features.
+        pairs = (input1[..., :, None] * input2[..., None, :]).reshape(*lead, sizes[0] * sizes[1])
+        return tl.linear(pairs, self.weight.reshape(self.out_features, sizes[0] * sizes[1]), self.bias)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
+        )
 
 
 class Identity(Module):

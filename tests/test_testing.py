@@ -97,6 +97,10 @@ def test_values_under_stop_gradient_are_held():
     assert verdict(lambda x: (x - x.mean().detach()) * 2, X) == "held constant"
 
 
+def test_values_under_stop_gradient_are_held_in_the_second_order():
+    assert gradgradcheck(lambda x: x**3 * tl.stop_gradient(x), X).verdict == "held constant"
+
+
 def test_a_mistake_beside_a_stop_gradient_is_still_found():
     op = wrong(np.sin, lambda g, x: g)
     assert verdict(lambda x: op(x) * tl.stop_gradient(x), X) == "wrong"

@@ -129,7 +129,7 @@ class _Slope:
         for k, leaf in zip(self.places, leaves):
             args[k] = leaf
         before = modes.flags, modes.frozen
-        modes.flags, modes.frozen = modes.flags | FREEZE, self.frozen
+        modes.flags, modes.frozen = modes.flags | FREEZE if track else modes.flags & ~FREEZE, self.frozen
         try:
             answer = self.function(*args)
         finally:

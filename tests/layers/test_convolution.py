@@ -44,7 +44,7 @@ def test_convolution(case, dtype):
 
 @st.composite
 def transposes(draw):
-    dims = draw(st.integers(1, 2))
+    dims = draw(st.integers(1, 3))
     groups = draw(st.sampled_from([1, 2]))
     channels = [groups * draw(st.integers(1, 2)) for _ in range(2)]
     params = {

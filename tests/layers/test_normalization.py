@@ -4,6 +4,8 @@ import pytest
 import tinygrad_lite as tl
 from tests.layers.parity import both_dtypes, both_modes, check, close, needs_torch, normal, torch
 from tinygrad_lite import layers
+from tinygrad_lite.layers import functional_call
+from tinygrad_lite.testing import gradcheck, gradgradcheck
 
 
 @needs_torch
@@ -21,7 +23,9 @@ from tinygrad_lite import layers
     ],
     ids=str,
 )
-@pytest.mark.parametrize("name, shape", [("1d", (5, 3)), ("1d", (4, 3, 2)), ("2d", (3, 3, 2, 4))])
+@pytest.mark.parametrize(
+    "name, shape", [("1d", (5, 3)), ("1d", (4, 3, 2)), ("2d", (3, 3, 2, 4)), ("3d", (2, 3, 2, 1, 2))]
+)
 def test_batch_norm(name, shape, params, training, dtype):
     ours, theirs = (getattr(place, f"BatchNorm{name}")(3, **params) for place in (layers, torch.nn))
     check(ours, theirs, normal(*shape) * 3 + 2, dtype=dtype, training=training, steps=3)
@@ -54,7 +58,15 @@ def test_frozen_statistics_set_by_hand():
     close(ours.eval()(tl.tensor(x)), theirs.eval()(torch.tensor(x)), "float64", "no statistics")
 
 
-@pytest.mark.parametrize("layer, shape", [(layers.BatchNorm1d(3), (2, 3, 4, 4)), (layers.BatchNorm2d(3), (2, 4, 5, 5))])
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (layers.BatchNorm1d(3), (2, 3, 4, 4)),
+        (layers.BatchNorm2d(3), (2, 4, 5, 5)),
+        (layers.InstanceNorm1d(3), (4, 2)),
+        (layers.InstanceNorm2d(3), (3, 4, 2, 2)),
+    ],
+)
 def test_wrong_shape(layer, shape):
     with pytest.raises(ValueError, match=rf"{type(layer).__name__}: needs shape .* with C = 3, got"):
         layer(tl.ones(*shape))
@@ -87,9 +99,103 @@ def test_groups_must_divide():
 
 
 @needs_torch
-@pytest.mark.parametrize("name, args", [("BatchNorm2d", (3,)), ("LayerNorm", (3,)), ("GroupNorm", (1, 3))])
-def test_repr(name, args):
-    assert repr(getattr(layers, name)(*args)) in repr(getattr(torch.nn, name)(*args)).replace(", bias=True", "")
+@both_dtypes
+@both_modes
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"affine": True}, {"affine": True, "bias": False, "eps": 0.1}, {"track_running_stats": True, "momentum": 0.5}],
+    ids=str,
+)
+@pytest.mark.parametrize("name, shape", [("1d", (3, 4)), ("1d", (4, 3, 5)), ("2d", (3, 2, 4)), ("2d", (2, 3, 2, 4))])
+def test_instance_norm(name, shape, params, training, dtype):
+    ours, theirs = (getattr(place, f"InstanceNorm{name}")(3, **params) for place in (layers, torch.nn))
+    check(ours, theirs, normal(*shape) * 3 + 2, dtype=dtype, training=training, steps=3)
+
+
+@needs_torch
+def test_instance_norm_infers_with_what_it_tracked():
+    ours, theirs = (place.InstanceNorm2d(2, track_running_stats=True).double() for place in (layers, torch.nn))
+    for k in range(3):
+        x = normal(3, 2, 4, k + 2)
+        ours(tl.tensor(x))
+        theirs(torch.tensor(x))
+    close(ours.eval()(tl.tensor(x)), theirs.eval()(torch.tensor(x)), "float64", "inference")
+    ours.reset_parameters()
+    assert not ours.running_mean.numpy().any()
+
+
+@needs_torch
+@both_dtypes
+@pytest.mark.parametrize("params", [{}, {"elementwise_affine": False}, {"eps": 0.1}], ids=str)
+@pytest.mark.parametrize("shape", [5, (4, 5)])
+def test_rms_norm(shape, params, dtype):
+    ours, theirs = (place.RMSNorm(shape, **params) for place in (layers, torch.nn))
+    check(ours, theirs, normal(3, 4, 5), dtype=dtype)
+
+
+def test_rms_norm_of_small_half_precision_numbers_is_not_drowned_by_eps():
+    x = tl.tensor(np.array([1e-3, -1e-3], np.float16))
+    y = layers.RMSNorm(2).half()(x).detach().numpy()
+    assert y.dtype == np.float16
+    np.testing.assert_allclose(y, [0.945, -0.945], atol=2e-3)  # 1 / sqrt(1 + 2^-23 / 1e-6)
+
+
+@needs_torch
+@pytest.mark.parametrize("args", [(1,), (2,), (5, 0.3, 0.5, 2.0)])
+@pytest.mark.parametrize("shape", [(2, 4, 3), (2, 4, 3, 2)])
+def test_local_response_norm(args, shape):
+    check(layers.LocalResponseNorm(*args), torch.nn.LocalResponseNorm(*args), normal(*shape))
+
+
+def test_the_same_things_by_other_names():
+    x = tl.tensor(normal(2, 4, 3, 5))
+    same = [
+        (layers.GroupNorm(1, 4), layers.LayerNorm((4, 3, 5))),
+        (layers.GroupNorm(4, 4), layers.InstanceNorm2d(4)),
+    ]
+    for one, other in same:
+        np.testing.assert_allclose(one(x).detach().numpy(), other(x).detach().numpy(), atol=1e-12)
+    alone = layers.BatchNorm2d(4)(x[:1]).detach().numpy()
+    np.testing.assert_allclose(alone, layers.InstanceNorm2d(4)(x[:1]).numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (layers.InstanceNorm1d(2, affine=True), (2, 2, 4)),
+        (layers.InstanceNorm2d(2, track_running_stats=True).eval(), (2, 2, 2, 2)),
+        (layers.RMSNorm((2, 3)), (2, 2, 3)),
+        (layers.LocalResponseNorm(2, alpha=0.5), (2, 3, 2)),
+    ],
+    ids=lambda v: type(v).__name__ if hasattr(v, "forward") else "",
+)
+def test_gradients_of_both_orders(layer, shape):
+    layer = layer.double()
+    names = [name for name, _ in layer.named_parameters()]
+    values = [np.array(p.detach()) + 0.1 * normal(*p.shape) for p in layer.parameters()]
+
+    def function(x, *parameters):
+        return functional_call(layer, dict(zip(names, parameters)), x)
+
+    assert gradcheck(function, normal(*shape), *values)
+    assert gradgradcheck(function, normal(*shape), *values)
+
+
+@pytest.mark.parametrize("layer", [layers.LayerNorm(3), layers.GroupNorm(1, 3), layers.RMSNorm(3)])
+def test_reset(layer):
+    with tl.no_grad():
+        for p in layer.parameters():
+            p.copy_(7)
+    layer.reset_parameters()
+    assert all((p.detach().numpy() == (name == "weight")).all() for name, p in layer.named_parameters())
+
+
+@needs_torch
+@pytest.mark.parametrize("name", ["BatchNorm2d", "LayerNorm", "GroupNorm", "InstanceNorm1d", "RMSNorm"])
+def test_repr(name):
+    args = (1, 3) if name == "GroupNorm" else (3,)
+    ours, theirs = (repr(getattr(place, name)(*args)) for place in (layers, torch.nn))
+    assert ours == theirs.replace(", bias=True", "").replace(", bias=False", "")
 
 
 def test_batch_norm_rectifies_and_adds_when_asked():

@@ -91,7 +91,6 @@ def torched(name: str) -> Any:
 
 for rank in (1, 2, 3):
     SPECS[f"conv{rank}d"] = Spec(convolutions(rank), torched(f"conv{rank}d"))
-for rank in (1, 2):
     SPECS[f"conv_transpose{rank}d"] = Spec(transposed_convolutions(rank), torched(f"conv_transpose{rank}d"))
 SPECS["unfold"] = Spec(windows(False), torched("unfold"))
 SPECS["fold"] = Spec(windows(True), torched("fold"))

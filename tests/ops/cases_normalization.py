@@ -62,6 +62,42 @@ SPECS["batch_norm_relu"] = Spec(rectified(), batch_norm_relu, constant=(1, 2))
 
 
 @st.composite
+def renormalized(draw: Any) -> Call:
+    """As in `batches`. In training r and d, constants to the gradient, stand at their limits, or differences fail."""
+    call = draw(batches(False))
+    x, _, _, weight, bias, training = call.args
+    c = (x.shape[1],)
+    mean, std = draw(arrays(c, gap=(-4, 4), low=-6, high=6)), draw(arrays(c, 0.01, 0.02))
+    limits = {"r_max": draw(st.sampled_from([1.0, 1.5])), "d_max": draw(st.sampled_from([0.0, 0.5]))}
+    return Call((x, mean, std, weight, bias, training), limits | {"momentum": 0.0, "eps": 0.1})
+
+
+def batch_renorm(
+    x: Any, mean: Any, std: Any, weight: Any, bias: Any, training: bool, r_max: float, d_max: float, **params: float
+) -> Any:
+    """PyTorch has none: algorithm 1 of the paper, with its operations."""
+    import torch
+
+    eps = params["eps"]
+    line = (1, -1, *[1] * (x.ndim - 2))
+    mu, sigma = mean.reshape(line), std.reshape(line)
+    if training:
+        batch = (0, *range(2, x.ndim))
+        mu_b = x.mean(batch, keepdim=True)
+        sigma_b = (x.var(batch, correction=0, keepdim=True) + eps).sqrt()
+        r = torch.clip(sigma_b / sigma, 1 / r_max, r_max).detach()
+        d = torch.clip((mu_b - mu) / sigma, -d_max, d_max).detach()
+        y = (x - mu_b) / sigma_b * r + d
+    else:
+        y = (x - mu) / sigma
+    y = y if weight is None else y * weight.reshape(line)
+    return y if bias is None else y + bias.reshape(line)
+
+
+SPECS["batch_renorm"] = Spec(renormalized(), batch_renorm, constant=(1, 2))
+
+
+@st.composite
 def groups(draw: Any) -> Call:
     count, each = draw(few), draw(few)
     shape = (draw(st.integers(0, 3)), count * each, *draw(st.lists(few, max_size=2)))

@@ -19,7 +19,7 @@ from tinygrad_lite.ops.creation import as_tensor
 from tinygrad_lite.primitive import composed, primitive
 from tinygrad_lite.tensor import Array, Tensor
 
-__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "fold", "unfold"]
+__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "fold", "unfold"]
 
 Size = int | Sequence[int]
 """A number for each spatial axis, or one for all."""
@@ -366,6 +366,29 @@ def conv_transpose2d(
              [3., 4.]]])
     """
     return transposed("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+@composed
+def conv_transpose3d(
+    input: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+) -> Tensor:
+    """y[n, c, j] = b[c] + Σ_o Σ_{i,k: s·i + d·k − p = j} x[n, o, i] · w[o, c, k], i, j, k in three dimensions
+
+    The transpose of `conv3d`; see `conv_transpose2d`. input (N, C, D, H, W) or (C, D, H, W), weight
+    (C, O / groups, KD, KH, KW).
+
+    >>> import tinygrad_lite as tl
+    >>> tl.conv_transpose3d(tl.ones(1, 1, 1, 2), tl.ones(1, 1, 1, 1, 2))
+    tensor([[[[1., 2., 1.]]]])
+    """
+    return transposed("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 # ----------------------------------------------------------------------------------- unfold and fold

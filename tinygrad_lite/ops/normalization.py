@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite import kernels
+from tinygrad_lite.autograd import GradientError
 from tinygrad_lite.modes import is_replay
-from tinygrad_lite.ops.creation import as_tensor
+from tinygrad_lite.ops.creation import as_tensor, stop_gradient
 from tinygrad_lite.ops.piecewise import relu
 from tinygrad_lite.ops.transcendental import sqrt
 from tinygrad_lite.primitive import composed, primitive
@@ -27,6 +28,7 @@ from tinygrad_lite.tensor import DEFAULT_DTYPE, Array, Tensor
 __all__ = [
     "batch_norm",
     "batch_norm_relu",
+    "batch_renorm",
     "group_norm",
     "instance_norm",
     "layer_norm",
@@ -135,9 +137,13 @@ def by_running(
     """Normalise each channel of x by a given mean and variance."""
     if running_mean is None or running_var is None:
         raise ValueError("without statistics of the input it normalises by running_mean and running_var; one is None")
-    std = sqrt(as_tensor(running_var) + eps)
+    return by_given(x, as_tensor(running_mean), sqrt(as_tensor(running_var) + eps), weight, bias)
+
+
+def by_given(x: Tensor, mean: Tensor, std: Tensor, weight: Any, bias: Any) -> Tensor:
+    """(x - mean) / std * weight + bias for each channel, as one product and one sum."""
     scale = 1 / std if weight is None else weight / std
-    shift = as_tensor(running_mean) * scale
+    shift = mean * scale
     shift = -shift if bias is None else bias - shift
     return affine(x, scale, shift)
 
@@ -197,6 +203,17 @@ def batch_norm_relu(
     return over_batch("batch_norm_relu", input, statistics, weight, bias, training, momentum, eps, True, residual)
 
 
+def values_per_channel(name: str, x: Tensor) -> int:
+    """How many values a channel of x (N, C, ...) has. Raise for a single one."""
+    count = x.size // max(x.shape[1], 1)
+    if count == 1:
+        raise ValueError(
+            f"{name}: an input of shape {x.shape} has one value per channel, which in training has no variance; "
+            "use a batch of two or more, or training=False"
+        )
+    return count
+
+
 def over_batch(
     name: str,
     input: Array,
@@ -219,12 +236,7 @@ def over_batch(
         y = by_running(x, running_mean, running_var, weight, bias, eps)
         y = y if residual is None else y + residual
         return relu(y) if rectify else y
-    count = x.size // max(c, 1)
-    if count == 1:
-        raise ValueError(
-            f"{name}: an input of shape {x.shape} has one value per channel, which in training has no variance; "
-            "use a batch of two or more, or training=False"
-        )
+    count = values_per_channel(name, x)
     view = (len(x), 1, c, 1, prod(x.shape[2:]))
     if rectify:
         out, mean, var = standardize_relu(x, weight, bias, residual, view, eps)
@@ -233,6 +245,68 @@ def over_batch(
     if count:
         track(name, running_mean, mean._array.reshape(c), momentum)
         track(name, running_var, var._array.reshape(c) * (count / (count - 1)), momentum)
+    return out
+
+
+@composed
+def batch_renorm(
+    input: Array,
+    running_mean: Array,
+    running_std: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    training: bool = False,
+    r_max: float = 1.0,
+    d_max: float = 0.0,
+    momentum: float = 0.01,
+    eps: float = 1e-5,
+) -> Tensor:
+    """y = ((x - mean) / std * r + d) * weight + bias, r = std / running_std, d = (mean - running_mean) / running_std.
+
+    `batch_norm` that trains on what inference will compute: without limits on r and d, y is the input normalised by
+    the running statistics. To the gradient r and d are constants, so it goes through mean and std as in `batch_norm`.
+    input: (N, C) or (N, C, ...). The others: (C,), weight and bias or None.
+    training      normalise by the mean and std = sqrt(var + eps) of this input, and after that move the running ones
+                  (arrays or Tensors, in place) towards them by the fraction `momentum`; otherwise y is
+                  (x - running_mean) / running_std * weight + bias
+    r_max, d_max  limits, 1 / r_max <= r <= r_max and |d| <= d_max: with 1 and 0 training is that of `batch_norm`
+
+    Raises ValueError as `batch_norm` does, and for r_max < 1 or d_max < 0. Source: Ioffe 2017, arXiv:1702.03275.
+
+    >>> import tinygrad_lite as tl
+    >>> mean, std = tl.zeros(1), tl.ones(1)
+    >>> tl.batch_renorm(tl.tensor([[1.0], [3.0]]), mean, std, training=True, r_max=3, d_max=5, momentum=0.5)
+    tensor([[1.],
+            [3.]])
+    >>> mean
+    tensor([1.])
+    """
+    x = floating(input)
+    channels("batch_renorm", x, weight=weight, bias=bias, running_mean=running_mean, running_std=running_std)
+    if running_mean is None or running_std is None:
+        raise ValueError("batch_renorm: needs running_mean and running_std, at first zeros and ones")
+    if not (r_max >= 1 and d_max >= 0):
+        raise ValueError(f"batch_renorm: needs r_max >= 1 and d_max >= 0, got {r_max} and {d_max}")
+    if not training:
+        return by_given(x, as_tensor(running_mean), as_tensor(running_std), weight, bias)
+    count = values_per_channel("batch_renorm", x)
+    if count and (r_max > 1 or d_max > 0):
+        if is_replay():
+            raise GradientError(
+                "batch_renorm: r and d come from averages that have moved since, so a checkpoint can't compute them "
+                "again; keep the layer outside of it"
+            )
+        batch = (0, *range(2, x.ndim))
+        mean, std = np.mean(x, batch), sqrt(np.var(x, batch) + eps)
+        r = stop_gradient(np.clip(std / running_std, 1 / r_max, r_max))
+        d = stop_gradient(np.clip((mean - running_mean) / running_std, -d_max, d_max))
+        shift = d if weight is None else d * weight
+        bias = shift if bias is None else shift + bias
+        weight = r if weight is None else r * weight
+    out, mean, var = standardize(x, weight, bias, (len(x), 1, x.shape[1], 1, prod(x.shape[2:])), eps)
+    if count:
+        track("batch_renorm", running_mean, mean._array.reshape(-1), momentum)
+        track("batch_renorm", running_std, np.sqrt(var._array.reshape(-1) + eps), momentum)
     return out
 
 
@@ -347,7 +421,8 @@ def rms_norm(
     """y = x / sqrt(mean(x^2) + eps) * weight, over the last axes.
 
     input: any shape that ends in `normalized_shape`, the shape of weight. eps: by default the rounding step of
-    the input's dtype. Raises ValueError for other shapes. Source: Zhang and Sennrich 2019, arXiv:1910.07467.
+    the input's dtype, of float32 for float16. Raises ValueError for other shapes.
+    Source: Zhang and Sennrich 2019, arXiv:1910.07467.
 
     >>> import tinygrad_lite as tl
     >>> tl.rms_norm(tl.tensor([3.0, 4.0]), 2)
@@ -355,7 +430,7 @@ def rms_norm(
     """
     x = floating(input)
     shape = trailing("rms_norm", x, normalized_shape, weight=weight)
-    eps = float(np.finfo(x.dtype).eps) if eps is None else eps
+    eps = float(np.finfo(np.promote_types(x.dtype, np.float32)).eps) if eps is None else eps
     return standardize(x, weight, None, rows(x, shape), eps, False)[0]
 
 
