@@ -236,3 +236,19 @@ def test_casts_keep_the_gradient_between_floats_and_stop_it_at_integers():
     x.double().sum().backward()
     assert x.grad.dtype == np.float32 and x.grad.tolist() == [1, 1]
     assert not x.long().requires_grad
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: tl.where(tl.tensor([True, False]), x.max(1), 0),
+        lambda x: tl.tensor([x[0, 0], x[0, 1]]),
+        lambda x: tl.add([x[0, 0], x[0, 1]], 1),
+    ],
+    ids=["results in a tuple", "tensor of a list", "list"],
+)
+def test_a_list_of_tensors_never_loses_their_gradient_silently(call):
+    x = tl.ones(2, 3, requires_grad=True)
+    with pytest.raises(TypeError, match=r"of Tensors that require a gradient would lose it here.*tl\.stack"):
+        call(x)
+    assert tl.tensor([x[0, 0].detach(), 2.0]).tolist() == [1.0, 2.0]
