@@ -283,9 +283,10 @@ def to_array(data: Array, dtype: Any = None) -> np.ndarray:
         array = np.asarray(data)
     elif isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) for x in data):
         if modes.flags & RECORD and any(isinstance(x, Tensor) and x._requires_grad for x in data):
+            kind = "list" if isinstance(data, list) else "tuple"
             raise TypeError(
-                f"a {'list' if isinstance(data, list) else 'tuple'} of Tensors that require a gradient would lose it here: join them by "
-                "tl.stack(...), take the one that is meant (x.max(1).values), or detach() them"
+                f"a {kind} of Tensors that require a gradient would lose it here: join them by tl.stack(...), "
+                "take the one that is meant (x.max(1).values), or detach() them"
             )
         array = np.stack([to_array(x) for x in data])
     else:
