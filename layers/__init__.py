@@ -13,6 +13,7 @@ from tinygrad_lite.layers.loss import *
 from tinygrad_lite.layers.module import *
 from tinygrad_lite.layers.normalization import *
 from tinygrad_lite.layers.parameter import *
+from tinygrad_lite.layers.piecewise import *
 from tinygrad_lite.layers.pooling import *
 from tinygrad_lite.layers.recurrent import *
 from tinygrad_lite.layers.resnet import *
