@@ -1,0 +1,80 @@
+"""The judges are judged: they find the layer and the optimizer that are slightly wrong."""
+
+from types import SimpleNamespace
+
+import pytest
+
+import tinygrad_lite as tl
+from tests.parity import modules, optimizers
+from tinygrad_lite import layers, optim
+
+torch = pytest.importorskip("torch", reason="compares with PyTorch, which comes with the extra [torch]")
+
+
+def info_of(module, arguments, *shape):
+    """What PyTorch says of a module, with one sample."""
+
+    def samples(info, dtype, **given):
+        construct = SimpleNamespace(args=arguments, kwargs={})
+        call = SimpleNamespace(args=(torch.ones(shape, dtype=dtype, requires_grad=True),), kwargs={})
+        return [SimpleNamespace(constructor_input=construct, forward_input=call, desc="")]
+
+    return SimpleNamespace(module_cls=module, module_inputs_func=samples)
+
+
+def linear(*shape):
+    return info_of(torch.nn.Linear, (3, 2), *shape)
+
+
+class WrongValue(layers.Linear):
+    def forward(self, input):
+        return super().forward(input) * (1 + 1e-3)
+
+
+class WrongGradient(layers.Linear):
+    def forward(self, input):
+        return super().forward(tl.stop_gradient(input)) + 0 * input.sum()
+
+
+class WrongState(layers.Linear):
+    def forward(self, input):
+        out = super().forward(input)
+        with tl.no_grad():
+            self.bias._writable("")[...] += 1
+        return out
+
+
+@pytest.mark.parametrize(
+    "layer, found",
+    [(WrongValue, "the result"), (WrongGradient, "the gradient of input 0"), (WrongState, "the state bias")],
+)
+def test_a_wrong_layer_is_found(layer, found, monkeypatch):
+    assert modules.run(linear(4, 3), False) == (4, 4, "")
+    monkeypatch.setattr(layers, "Linear", layer)
+    good, total, reason = modules.run(linear(4, 3), False)
+    assert (good, total) == (0, 4) and found in reason
+
+
+def test_what_both_refuse_agrees_and_what_is_missing_does_not(monkeypatch):
+    assert modules.run(linear(4, 5), False)[:2] == (4, 4)
+    monkeypatch.delattr(layers, "Linear")
+    assert modules.run(linear(4, 3), False) == (0, 4, "not here")
+
+
+def test_random_samples_are_left_out():
+    info = info_of(torch.nn.Dropout, (0.5,), 4, 3)
+    assert modules.run(info, False) == (2, 2, "")  # inference
+
+
+def test_a_wrong_optimizer_is_found(monkeypatch):
+    sample = SimpleNamespace(params=None, kwargs={"lr": torch.tensor(0.1)}, desc="")
+    info = SimpleNamespace(
+        name="SGD",
+        optim_cls=torch.optim.SGD,
+        optim_inputs_func=lambda device: [sample],
+        supports_param_groups=True,
+        step_requires_closure=False,
+    )
+    assert optimizers.run(info, False) == (2, 2, "")
+    monkeypatch.setattr(optim, "SGD", lambda params, lr: optim.Adam(params, lr))
+    assert optimizers.run(info, False)[:2] == (0, 2)
