@@ -5,11 +5,13 @@ from tinygrad_lite.layers import init
 from tinygrad_lite.layers.activation import *
 from tinygrad_lite.layers.containers import *
 from tinygrad_lite.layers.convolution import *
+from tinygrad_lite.layers.distance import *
 from tinygrad_lite.layers.dropout import *
 from tinygrad_lite.layers.embedding import *
 from tinygrad_lite.layers.functional import *
 from tinygrad_lite.layers.linear import *
 from tinygrad_lite.layers.loss import *
+from tinygrad_lite.layers.loss_classification import *
 from tinygrad_lite.layers.module import *
 from tinygrad_lite.layers.normalization import *
 from tinygrad_lite.layers.parameter import *

@@ -25,7 +25,7 @@ def main() -> int:
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="show the first differences")
     parser.add_argument("--least", type=float, default=100.0, help="fail below this percentage")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     names = options.names
     judge = JUDGES[names.pop(0)] if names and names[0] in JUDGES else operations.judge
     good, total = judge(names, options.verbose)

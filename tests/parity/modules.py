@@ -37,9 +37,10 @@ PROMISED = """
 
 INEXACT = {
     "CELU": "PyTorch's gradient has 1 / alpha in float32",
+    "CTCLoss": "PyTorch's gradient in float32 is off by 2e-5 after 50 steps",
     "Hardsigmoid": "PyTorch's gradient has 1 / 6 in float32",
 }
-"""Where it is PyTorch that isn't exact in float64; such a sample counts as differing all the same."""
+"""Where it is PyTorch that isn't exact; such a sample counts as differing all the same."""
 
 
 def promised(name: str) -> bool:
@@ -100,7 +101,8 @@ def compare(make_ours: Callable, info: Any, sample: Any, dtype: str, training: b
     if wanted is not None and not repeats(before, call, wanted):
         raise Random
     try:
-        ours = make_ours(*convert(construct.args), **convert(construct.kwargs)).to(dtype).train(training)
+        options = {key: option for key, option in construct.kwargs.items() if key not in ("device", "dtype")}
+        ours = make_ours(*convert(construct.args), **convert(options)).to(dtype).train(training)
         ours.load_state_dict(before.state_dict())
         our_args, our_params = convert(call.args), convert(call.kwargs)
         got = flat(ours(*our_args, **our_params))
