@@ -163,7 +163,7 @@ PLAIN = {
     "selection": "elementwise", "special": "elementwise", "transcendental": "elementwise",
     "trigonometric": "elementwise", "contraction": "products", "decompositions": "linalg", "determinants": "linalg",
     "norms": "linalg", "systems": "linalg", "gathering": "indexing", "joining": "shapes", "rearranging": "shapes",
-    "scans": "reductions", "losses_classification": "losses", "losses_sequences": "losses",
+    "scans": "reductions", "losses_classification": "losses",
 }  # fmt: skip
 """Where the plain tests of a module stand, if not under its own name."""
 
