@@ -53,7 +53,8 @@ def flat(y: Any) -> list[Any]:
 def value(t: Any) -> np.ndarray:
     """A tensor of either library as an array."""
     if isinstance(t, torch.Tensor):
-        return t.detach().numpy(force=True)
+        t = t.detach()
+        return (t.to_dense() if t.is_sparse else t).numpy(force=True)
     return t.detach().numpy() if isinstance(t, tl.Tensor) else np.asarray(t)
 
 

@@ -1,4 +1,4 @@
-"""Run PyTorch's own samples of modules (its ModuleInfo database) through the layers of the same names and compare.
+"""Run PyTorch's own samples of modules through the layers of the same names and compare.
 
 A sample is a constructor call and a forward call, in float32 or float64, in training or inference. PyTorch's
 weights, moved off their neat initial values, are loaded into our layer. The sample agrees if the results, the
@@ -20,6 +20,7 @@ import numpy as np
 
 import tinygrad_lite as tl
 from tests.parity.common import NOT_HERE, TOLERANCE, close, convert, flat, leaves, report, told, torch
+from tests.parity.samples import Sample, Source, sources
 from tinygrad_lite import layers
 
 MOST = 120
@@ -87,24 +88,24 @@ def differentiated(results: list, inputs: Any, module: Any, kind: type, upstream
     return {name: np.zeros(x.shape) if g is None else g for (name, x), g in zip(named.items(), gradients)}
 
 
-def compare(make_ours: Callable, info: Any, sample: Any, dtype: str, training: bool) -> None:
+def compare(make_ours: Callable, make_theirs: Callable, sample: Sample, dtype: str, training: bool) -> None:
     """Raise where the two differ on one sample."""
-    construct, call = sample.constructor_input, sample.forward_input
-    theirs = info.module_cls(*construct.args, **construct.kwargs).to(getattr(torch, dtype)).train(training)
+    given, options = sample.made
+    theirs = make_theirs(*given, **options).to(getattr(torch, dtype)).train(training)
     unsettled(theirs)
     before = copy.deepcopy(theirs)
-    args, params = again((call.args, call.kwargs))
+    args, params = again(sample.called)
     try:
         wanted = flat(theirs(*args, **params))
     except Exception:
         wanted = None
-    if wanted is not None and not repeats(before, call, wanted):
+    if wanted is not None and not repeats(before, sample, wanted):
         raise Random
     try:
-        options = {key: option for key, option in construct.kwargs.items() if key not in ("device", "dtype")}
-        ours = make_ours(*convert(construct.args), **convert(options)).to(dtype).train(training)
+        options = {key: option for key, option in options.items() if key not in ("device", "dtype")}
+        ours = make_ours(*convert(given), **convert(options)).to(dtype).train(training)
         ours.load_state_dict(before.state_dict())
-        our_args, our_params = convert(call.args), convert(call.kwargs)
+        our_args, our_params = convert(sample.called)
         got = flat(ours(*our_args, **our_params))
     except Exception:
         if wanted is None:
@@ -131,46 +132,45 @@ def compare(make_ours: Callable, info: Any, sample: Any, dtype: str, training: b
         close(f"the state {name}", state[name], tensor, TOLERANCE[dtype])
 
 
-def repeats(module: Any, call: Any, results: list) -> bool:
+def repeats(module: Any, sample: Sample, results: list) -> bool:
     """Whether a copy of the module gives the same results once more."""
-    args, params = again((call.args, call.kwargs))
+    args, params = again(sample.called)
     twin = flat(copy.deepcopy(module)(*args, **params))
     return all(b is None or torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)) for a, b in zip(twin, results))
 
 
-def samples(info: Any) -> Iterator[tuple[Any, str, bool]]:
-    """The samples of a module in both dtypes and modes, every other one or so where there are more than `MOST`."""
+def samples(places: Sequence[Source]) -> Iterator[tuple[Sample, str, bool]]:
+    """All samples in both dtypes and modes, every other one or so where there are more than `MOST`."""
     for dtype in TOLERANCE:
         for training in (True, False):
             torch.manual_seed(0)
-            given = {"device": "cpu", "dtype": getattr(torch, dtype), "requires_grad": True, "training": training}
-            every = info.module_inputs_func(info, **given)
+            every = [sample for source in places for sample in source(dtype, training)]
             for sample in every[:: 1 + len(every) // MOST]:
                 yield sample, dtype, training
 
 
-def run(info: Any, verbose: bool) -> tuple[int, int, str]:
+def run(subject: tuple[type, Sequence[Source]], verbose: bool) -> tuple[int, int, str]:
     """How many of a module's samples agree, of how many, and why the first that differs does."""
-    name = info.module_cls.__name__
+    make_theirs, places = subject
+    name = make_theirs.__name__
     make_ours = getattr(layers, name, None)
     good = total = 0
     reasons: list[str] = []
-    for sample, dtype, training in samples(info):
+    for sample, dtype, training in samples(places):
         total += 1
         if make_ours is None:
             continue
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                compare(make_ours, info, sample, dtype, training)
+                compare(make_ours, make_theirs, sample, dtype, training)
             good += 1
         except Random:
             total -= 1
         except Exception as error:
             reason = told(error)
             if verbose and reason not in reasons and len(reasons) < 8:
-                given = sample.constructor_input
-                print(f"    {sample.desc} {given.args} {given.kwargs} {dtype} training={training}\n      {reason}")
+                print(f"    {sample.made} {dtype} training={training}\n      {reason}")
             reasons.append(reason)
     if make_ours is None:
         return 0, total, NOT_HERE
@@ -179,6 +179,7 @@ def run(info: Any, verbose: bool) -> tuple[int, int, str]:
 
 def judge(names: Sequence[str], verbose: bool) -> tuple[int, int]:
     """Run all modules, or those with PyTorch's names, and return how many samples agree."""
-    from torch.testing._internal.common_modules import module_db
-
-    return report([(info.module_cls.__name__, info) for info in module_db], promised, run, names, verbose)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        subjects = [(module.__name__, (module, places)) for module, places in sources().items()]
+    return report(subjects, promised, run, names, verbose)

@@ -6,24 +6,24 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.parity import modules, optimizers
+from tests.parity.samples import Sample
 from tinygrad_lite import layers, optim
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch, which comes with the extra [torch]")
 
 
-def info_of(module, arguments, *shape):
-    """What PyTorch says of a module, with one sample."""
+def subject(module, arguments, *shape):
+    """One of PyTorch's modules, with one sample."""
 
-    def samples(info, dtype, **given):
-        construct = SimpleNamespace(args=arguments, kwargs={})
-        call = SimpleNamespace(args=(torch.ones(shape, dtype=dtype, requires_grad=True),), kwargs={})
-        return [SimpleNamespace(constructor_input=construct, forward_input=call, desc="")]
+    def samples(dtype, training):
+        x = torch.ones(shape, dtype=getattr(torch, dtype), requires_grad=True)
+        return [Sample((arguments, {}), ((x,), {}))]
 
-    return SimpleNamespace(module_cls=module, module_inputs_func=samples)
+    return module, [samples]
 
 
 def linear(*shape):
-    return info_of(torch.nn.Linear, (3, 2), *shape)
+    return subject(torch.nn.Linear, (3, 2), *shape)
 
 
 class WrongValue(layers.Linear):
@@ -62,8 +62,7 @@ def test_what_both_refuse_agrees_and_what_is_missing_does_not(monkeypatch):
 
 
 def test_random_samples_are_left_out():
-    info = info_of(torch.nn.Dropout, (0.5,), 4, 3)
-    assert modules.run(info, False) == (2, 2, "")  # inference
+    assert modules.run(subject(torch.nn.Dropout, (0.5,), 4, 3), False) == (2, 2, "")  # inference
 
 
 def test_a_wrong_optimizer_is_found(monkeypatch):
