@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tinygrad_lite as tl
 from tinygrad_lite.layers.activation import InPlace
 from tinygrad_lite.layers.module import Module
@@ -79,10 +81,10 @@ class PReLU(Module):
     tensor([-0.25,  2.  ])
     """
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: Any = None) -> None:
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
-        self.weight = Parameter(tl.full((num_parameters,), init, dtype="float32"))
+        self.weight = Parameter(tl.full((num_parameters,), float(init), dtype=dtype))
 
     def forward(self, input: Tensor) -> Tensor:
         return tl.prelu(input, self.weight)

@@ -1,3 +1,5 @@
+import inspect
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,16 @@ def test_activation(name, args, params, dtype):
 
 def test_every_activation_is_compared():
     assert {name for name, _, _ in CASES} == set(layers.piecewise.__all__)
+
+
+@needs_torch
+@pytest.mark.parametrize("name", [*layers.piecewise.__all__, *layers.activation.__all__])
+def test_arguments_are_those_of_pytorch(name):
+    """But for devices, a second name of bounds, and `axis`, which stands before `dim`."""
+    gone = ("device", "min_value", "max_value", "axis", "dim", "args", "kwargs")
+    ours, theirs = (inspect.signature(getattr(place, name)).parameters.values() for place in (layers, torch.nn))
+    kept = [[(p.name, p.default) for p in parameters if p.name not in gone] for parameters in (ours, theirs)]
+    assert kept[0] == kept[1]
 
 
 @pytest.mark.parametrize("name", INPLACE.split())
