@@ -107,6 +107,12 @@ def test_targets_that_are_no_class_numbers(f):
         f(x, np.zeros(4, int), weight=tl.ones(3, requires_grad=True))
 
 
+@pytest.mark.parametrize("f", [tl.cross_entropy, tl.nll_loss, tl.multi_margin_loss])
+def test_scores_of_integers(f):
+    assert f([[1, 2]], [0]).dtype == np.float32
+    assert f([[1, 2]], [0]).item() == f([[1.0, 2.0]], [0]).item()
+
+
 def test_several_classes_end_at_the_first_negative_number():
     x = tl.tensor([0.1, 0.2, 0.4, 0.8])
     loss = tl.multilabel_margin_loss(x, np.array([3, 0, -1, 1]))

@@ -14,7 +14,7 @@ from tinygrad_lite.ops.losses import check_reduction, one_shape, reduced
 from tinygrad_lite.ops.products import linear
 from tinygrad_lite.ops.softmax import log_softmax, softmax, softmax_back
 from tinygrad_lite.primitive import composed, primitive
-from tinygrad_lite.tensor import Array, Tensor, wrap
+from tinygrad_lite.tensor import DEFAULT_DTYPE, Array, Tensor, wrap
 
 __all__ = [
     "binary_cross_entropy",
@@ -34,6 +34,12 @@ __all__ = [
 def class_axis(rank: int) -> int:
     """Classes are axis 1 of (N, C, ...), and the only axis of (C,)."""
     return 1 if rank > 1 else 0
+
+
+def as_scores(input: Array) -> Any:
+    """The input as a Tensor, integers in the default floating-point dtype."""
+    x = as_tensor(input)
+    return x if x.dtype.kind == "f" else x.astype(DEFAULT_DTYPE)
 
 
 def places(target: np.ndarray) -> tuple:
@@ -202,7 +208,7 @@ def cross_entropy(
     check_reduction(name, reduction)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{name}: label_smoothing is {label_smoothing}; it is a part, from 0 to 1")
-    x, given = as_tensor(input), as_tensor(target)
+    x, given = as_scores(input), as_tensor(target)
     axis = class_axis(x.ndim)
     soft = x.ndim > 0 and given.shape == x.shape
     w = class_weight(name, weight, x, soft)
@@ -252,7 +258,7 @@ def linear_cross_entropy(
     >>> tl.linear_cross_entropy(tl.tensor([1.0, 2.0]), tl.tensor([[2.0, 0.0], [0.0, 1.0]]), tl.tensor(0))
     tensor(0.6931472)
     """
-    x, w = as_tensor(input), as_tensor(linear_weight)
+    x, w = as_scores(input), as_tensor(linear_weight)
     if x.ndim not in (1, 2) or w.ndim < 2 or w.shape[-1] != x.shape[-1]:
         raise ValueError(
             f"linear_cross_entropy: the input has shape {x.shape} and linear_weight {w.shape}; they are (N, in) or "
@@ -277,7 +283,7 @@ def nll_loss(
     tensor(2.5)
     """
     check_reduction("nll_loss", reduction)
-    x = as_tensor(input)
+    x = as_scores(input)
     t, taken = class_target("nll_loss", x, target, ignore_index)
     share, _, total = shares(t, taken, class_weight("nll_loss", weight, x), reduction, x.dtype)
     return finished(np.where(share == 0, 0, pick_class(x, t)) * -share, total, reduction)
@@ -304,7 +310,7 @@ def multi_margin_loss(
     name = "multi_margin_loss"
     if p not in (1, 2):
         raise ValueError(f"{name}: p is {p}; it is 1 or 2")
-    x, given = as_tensor(input), as_tensor(target)
+    x, given = as_scores(input), as_tensor(target)
     if x.ndim > 2:
         raise ValueError(f"{name}: the input has shape {x.shape}; it must be (N, C) or (C,)")
     x = x if x.ndim else x.reshape(1)
@@ -329,8 +335,7 @@ def multilabel_margin_loss(input: Array, target: Array, reduction: str = "mean")
     tensor(0.33333334)
     """
     name = "multilabel_margin_loss"
-    x: Any = as_tensor(input)
-    t = as_tensor(target)._array
+    x, t = as_scores(input), as_tensor(target)._array
     if x.ndim > 2 or t.shape != x.shape:
         raise ValueError(f"{name}: the input has shape {x.shape}, the target {t.shape}; both are (N, C) or (C,)")
     if t.dtype.kind not in "iu":
