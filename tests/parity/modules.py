@@ -54,6 +54,20 @@ class Random(Exception):
     """The sample draws random numbers."""
 
 
+def built(make: Callable, given: tuple[tuple, dict]) -> Any:
+    """Our layer for PyTorch's arguments, without those on where and in what precision it is kept."""
+    args, options = given
+    kept = {key: counterpart(option) for key, option in options.items() if key not in ("device", "dtype")}
+    return make(*map(counterpart, args), **kept)
+
+
+def counterpart(a: Any) -> Any:
+    """A PyTorch argument of a constructor as one of ours; a function is that of its name, a module is made anew."""
+    if isinstance(a, torch.nn.Module):
+        return built(getattr(layers, type(a).__name__), a.made)  # type: ignore[arg-type]
+    return getattr(tl, a.__name__) if hasattr(torch.nn.functional, getattr(a, "__name__", "-")) else convert(a)
+
+
 def again(a: Any) -> Any:
     """PyTorch's arguments, each tensor a fresh leaf."""
     if isinstance(a, torch.Tensor):
@@ -90,8 +104,8 @@ def differentiated(results: list, inputs: Any, module: Any, kind: type, upstream
 
 def compare(make_ours: Callable, make_theirs: Callable, sample: Sample, dtype: str, training: bool) -> None:
     """Raise where the two differ on one sample."""
-    given, options = sample.made
-    theirs = make_theirs(*given, **options).to(getattr(torch, dtype)).train(training)
+    args, params = sample.made
+    theirs = make_theirs(*args, **params).to(getattr(torch, dtype)).train(training)
     unsettled(theirs)
     before = copy.deepcopy(theirs)
     args, params = again(sample.called)
@@ -102,8 +116,7 @@ def compare(make_ours: Callable, make_theirs: Callable, sample: Sample, dtype: s
     if wanted is not None and not repeats(before, sample, wanted):
         raise Random
     try:
-        options = {key: option for key, option in options.items() if key not in ("device", "dtype")}
-        ours = make_ours(*convert(given), **convert(options)).to(dtype).train(training)
+        ours = built(make_ours, sample.made).to(dtype).train(training)
         ours.load_state_dict(before.state_dict())
         our_args, our_params = convert(sample.called)
         got = flat(ours(*our_args, **our_params))

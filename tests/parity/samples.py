@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 from unittest import mock
@@ -34,10 +35,24 @@ def sources() -> dict[type, list[Source]]:
     return found
 
 
+@contextmanager
+def remembering(module: type) -> Iterator[None]:
+    """Modules of a type keep the arguments that they are made with, as `made`."""
+    init = module.__init__  # type: ignore[misc]
+
+    def remember(self: Any, *args: Any, **params: Any) -> None:
+        init(self, *args, **params)
+        self.made = args, params
+
+    with mock.patch.object(module, "__init__", remember):
+        yield
+
+
 def newer(info: Any, dtype: str, training: bool) -> list[Sample]:
     """The samples of the database."""
     given = {"device": "cpu", "dtype": getattr(torch, dtype), "requires_grad": True, "training": training}
-    every = info.module_inputs_func(info, **given)
+    with remembering(torch.nn.TransformerEncoderLayer):  # a TransformerEncoder is made of one
+        every = info.module_inputs_func(info, **given)
     calls = [(sample.constructor_input, sample.forward_input) for sample in every]
     return [Sample((made.args, made.kwargs), (called.args, called.kwargs)) for made, called in calls]
 
@@ -47,16 +62,8 @@ def recorded(test: dict) -> tuple[type, tuple[tuple, dict]]:
     make = test.get("constructor") or getattr(torch.nn, test["module_name"])
     given = test["constructor_args_fn"]() if "constructor_args_fn" in test else test.get("constructor_args", ())
     module = type(make(*given))
-    calls: list[tuple[tuple, dict]] = []
-    init = module.__init__  # type: ignore[misc]
-
-    def record(self: Any, *args: Any, **params: Any) -> None:
-        calls.append((args, params))
-        init(self, *args, **params)
-
-    with mock.patch.object(module, "__init__", record):
-        make(*given)
-    return module, calls[0]
+    with remembering(module):
+        return module, make(*given).made
 
 
 def older(test: dict, made: tuple[tuple, dict], dtype: str, training: bool) -> list[Sample]:

@@ -6,7 +6,7 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.parity import modules, optimizers
-from tests.parity.samples import Sample
+from tests.parity.samples import Sample, remembering
 from tinygrad_lite import layers, optim
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch, which comes with the extra [torch]")
@@ -59,6 +59,14 @@ def test_what_both_refuse_agrees_and_what_is_missing_does_not(monkeypatch):
     assert modules.run(linear(4, 5), False)[:2] == (4, 4)
     monkeypatch.delattr(layers, "Linear")
     assert modules.run(linear(4, 3), False) == (0, 4, "not here")
+
+
+def test_arguments_that_are_functions_or_modules():
+    assert modules.counterpart(torch.nn.functional.gelu) is tl.gelu
+    with remembering(torch.nn.Linear):
+        linear = torch.nn.Linear(3, 2, bias=False, device="cpu", dtype=torch.float64)
+    ours = modules.counterpart(linear)
+    assert isinstance(ours, layers.Linear) and ours.weight.shape == (2, 3) and ours.bias is None
 
 
 def test_random_samples_are_left_out():
