@@ -1,30 +1,29 @@
-"""Activations as modules, for use in `Sequential`; each is the function of the same name."""
+"""Smooth activations as modules, for use in `Sequential`; each is the function of the same name.
+
+Those made of straight pieces are in piecewise.py.
+"""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import tinygrad_lite as tl
 from tinygrad_lite.layers.module import Module
-from tinygrad_lite.layers.parameter import Parameter
 from tinygrad_lite.tensor import Tensor
 
 __all__ = [
     "CELU",
     "ELU",
     "GELU",
+    "GLU",
     "SELU",
-    "Hardsigmoid",
-    "Hardswish",
-    "Hardtanh",
-    "LeakyReLU",
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
-    "PReLU",
-    "ReLU",
-    "ReLU6",
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmax2d",
     "Softmin",
     "Softplus",
     "Softsign",
@@ -33,33 +32,24 @@ __all__ = [
 ]
 
 
-class ReLU(Module):
-    """max(x, 0).
+class InPlace(Module):
+    """An activation that PyTorch can compute in place of its input.
 
-    >>> import tinygrad_lite as tl
-    >>> from tinygrad_lite.layers import ReLU
-    >>> ReLU()(tl.tensor([-1.0, 2.0]))
-    tensor([0., 2.])
+    Here `inplace` is accepted and changes nothing: the result is the same, and the tape may still need the input.
+    `shown` names the arguments in the repr.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        return tl.relu(input)
+    shown: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def extra_repr(self) -> str:
+        return ", ".join([f"{name}={getattr(self, name)}" for name in self.shown] + ["inplace=True"] * self.inplace)
 
 
-class ReLU6(Module):
-    """min(max(x, 0), 6); Howard et al. 2017, arXiv:1704.04861.
-
-    >>> import tinygrad_lite as tl
-    >>> from tinygrad_lite.layers import ReLU6
-    >>> ReLU6()(tl.tensor([-1.0, 2.0]))
-    tensor([0., 2.])
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        return tl.hardtanh(input, 0.0, 6.0)
-
-
-class SELU(Module):
+class SELU(InPlace):
     """1.0507 x for x > 0, else 1.0507 * 1.6733 (e^x - 1); Klambauer et al. 2017, arXiv:1706.02515.
 
     >>> import tinygrad_lite as tl
@@ -72,7 +62,7 @@ class SELU(Module):
         return tl.selu(input)
 
 
-class SiLU(Module):
+class SiLU(InPlace):
     """x sigmoid(x), also called swish; Ramachandran et al. 2017, arXiv:1710.05941.
 
     >>> import tinygrad_lite as tl
@@ -85,7 +75,7 @@ class SiLU(Module):
         return tl.silu(input)
 
 
-class Mish(Module):
+class Mish(InPlace):
     """x tanh(softplus(x)); Misra 2019, arXiv:1908.08681.
 
     >>> import tinygrad_lite as tl
@@ -147,7 +137,7 @@ class Tanhshrink(Module):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return input - tl.tanh(input)
+        return tl.tanhshrink(input)
 
 
 class Softsign(Module):
@@ -163,53 +153,7 @@ class Softsign(Module):
         return tl.softsign(input)
 
 
-class Hardsigmoid(Module):
-    """x / 6 + 1/2, cut off at 0 and 1.
-
-    >>> import tinygrad_lite as tl
-    >>> from tinygrad_lite.layers import Hardsigmoid
-    >>> Hardsigmoid()(tl.tensor([-1.0, 2.0])).round(decimals=4)
-    tensor([0.3333, 0.8333])
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        return tl.hardsigmoid(input)
-
-
-class Hardswish(Module):
-    """x hardsigmoid(x); Howard et al. 2019, arXiv:1905.02244.
-
-    >>> import tinygrad_lite as tl
-    >>> from tinygrad_lite.layers import Hardswish
-    >>> Hardswish()(tl.tensor([-1.0, 2.0])).round(decimals=4)
-    tensor([-0.3333,  1.6667])
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        return tl.hardswish(input)
-
-
-class LeakyReLU(Module):
-    """x for x > 0, else negative_slope x; Maas et al. 2013.
-
-    >>> import tinygrad_lite as tl
-    >>> from tinygrad_lite.layers import LeakyReLU
-    >>> LeakyReLU()(tl.tensor([-1.0, 2.0]))
-    tensor([-0.01,  2.  ])
-    """
-
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        super().__init__()
-        self.negative_slope = negative_slope
-
-    def forward(self, input: Tensor) -> Tensor:
-        return tl.leaky_relu(input, self.negative_slope)
-
-    def extra_repr(self) -> str:
-        return f"negative_slope={self.negative_slope}"
-
-
-class ELU(Module):
+class ELU(InPlace):
     """x for x > 0, else alpha (e^x - 1); Clevert et al. 2016, arXiv:1511.07289.
 
     >>> import tinygrad_lite as tl
@@ -218,18 +162,17 @@ class ELU(Module):
     tensor([-0.6321,  2.    ])
     """
 
-    def __init__(self, alpha: float = 1.0) -> None:
-        super().__init__()
+    shown = ("alpha",)
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__(inplace)
         self.alpha = alpha
 
     def forward(self, input: Tensor) -> Tensor:
         return tl.elu(input, self.alpha)
 
-    def extra_repr(self) -> str:
-        return f"alpha={self.alpha}"
 
-
-class CELU(Module):
+class CELU(InPlace):
     """x for x > 0, else alpha (e^(x / alpha) - 1); Barron 2017, arXiv:1704.07483.
 
     >>> import tinygrad_lite as tl
@@ -238,15 +181,14 @@ class CELU(Module):
     tensor([-0.6321,  2.    ])
     """
 
-    def __init__(self, alpha: float = 1.0) -> None:
-        super().__init__()
+    shown = ("alpha",)
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__(inplace)
         self.alpha = alpha
 
     def forward(self, input: Tensor) -> Tensor:
         return tl.celu(input, self.alpha)
-
-    def extra_repr(self) -> str:
-        return f"alpha={self.alpha}"
 
 
 class GELU(Module):
@@ -291,47 +233,26 @@ class Softplus(Module):
         return f"beta={self.beta}, threshold={self.threshold}"
 
 
-class Hardtanh(Module):
-    """x, cut off at min_val and max_val.
+class GLU(Module):
+    """a sigmoid(b), a and b being the halves of the input along an axis; PyTorch's word for it is `dim`.
+
+    Dauphin et al. 2016, arXiv:1612.08083.
 
     >>> import tinygrad_lite as tl
-    >>> from tinygrad_lite.layers import Hardtanh
-    >>> Hardtanh()(tl.tensor([-1.0, 2.0]))
-    tensor([-1.,  1.])
+    >>> from tinygrad_lite.layers import GLU
+    >>> GLU()(tl.tensor([4.0, 0.0]))
+    tensor([2.])
     """
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
+    def __init__(self, axis: int = -1, dim: int | None = None) -> None:
         super().__init__()
-        self.min_val, self.max_val = min_val, max_val
+        self.axis = axis if dim is None else dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return tl.hardtanh(input, self.min_val, self.max_val)
+        return tl.glu(input, self.axis)
 
     def extra_repr(self) -> str:
-        return f"min_val={self.min_val}, max_val={self.max_val}"
-
-
-class PReLU(Module):
-    """x for x > 0, else weight x, with a trained weight; He et al. 2015, arXiv:1502.01852.
-
-    num_parameters: 1, or the number of channels (axis 1). init: the weight at first.
-
-    >>> import tinygrad_lite as tl
-    >>> from tinygrad_lite.layers import PReLU
-    >>> PReLU()(tl.tensor([-1.0, 2.0])).detach()
-    tensor([-0.25,  2.  ])
-    """
-
-    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
-        super().__init__()
-        self.num_parameters, self.init = num_parameters, init
-        self.weight = Parameter(tl.full((num_parameters,), init, dtype="float32"))
-
-    def forward(self, input: Tensor) -> Tensor:
-        return tl.prelu(input, self.weight)
-
-    def extra_repr(self) -> str:
-        return f"num_parameters={self.num_parameters}"
+        return f"axis={self.axis}"
 
 
 class _AlongAxis(Module):
@@ -359,6 +280,23 @@ class Softmax(_AlongAxis):
 
     def forward(self, input: Tensor) -> Tensor:
         return tl.softmax(input, self.axis)
+
+
+class Softmax2d(Module):
+    """`Softmax` over the channels at every place of an image (N, C, H, W) or (C, H, W).
+
+    Raises ValueError for an input of another rank.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import Softmax2d
+    >>> Softmax2d()(tl.zeros(1, 4, 3, 3)).sum(1).shape
+    (1, 3, 3)
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in (3, 4):
+            raise ValueError(f"Softmax2d: needs images (N, C, H, W) or (C, H, W), got {input.shape}; see Softmax")
+        return tl.softmax(input, -3)
 
 
 class LogSoftmax(_AlongAxis):

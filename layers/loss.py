@@ -1,32 +1,37 @@
-"""Losses as modules; each is the function of PyTorch's name in `tinygrad_lite`.
+"""Losses between values as modules; each is the function of PyTorch's name in `tinygrad_lite`.
 
-reduction: 'mean', 'sum', or 'none' for the loss of each element.
+reduction: 'mean', 'sum', or 'none' for the loss of each element. Those whose target is a class stand in
+loss_classification.py.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import tinygrad_lite as tl
 from tinygrad_lite.layers.module import Module
 from tinygrad_lite.tensor import Array, Tensor
 
 __all__ = [
-    "BCELoss",
-    "BCEWithLogitsLoss",
     "CosineEmbeddingLoss",
-    "CosineSimilarity",
-    "CrossEntropyLoss",
+    "GaussianNLLLoss",
     "HingeEmbeddingLoss",
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
     "MSELoss",
-    "NLLLoss",
+    "MarginRankingLoss",
+    "PoissonNLLLoss",
     "SmoothL1Loss",
+    "SoftMarginLoss",
     "TripletMarginLoss",
+    "TripletMarginWithDistanceLoss",
 ]
 
 
-class _Loss(Module):
+class Loss(Module):
+    """What all losses share: how the losses of the elements are reduced."""
+
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
         if reduction not in ("none", "mean", "sum"):
@@ -37,20 +42,10 @@ class _Loss(Module):
         return f"reduction={self.reduction!r}"
 
 
-class _WeightedLoss(_Loss):
-    """A loss with a weight for each class or element, kept as a buffer."""
-
-    weight: Tensor | None
-
-    def __init__(self, weight: Array | None = None, reduction: str = "mean") -> None:
-        super().__init__(reduction)
-        self.register_buffer("weight", None if weight is None else tl.as_tensor(weight))
-
-
 # ------------------------------------------------------------------------------ distances
 
 
-class MSELoss(_Loss):
+class MSELoss(Loss):
     """(input - target)^2.
 
     >>> import tinygrad_lite as tl
@@ -63,7 +58,7 @@ class MSELoss(_Loss):
         return tl.mse_loss(input, target, reduction=self.reduction)
 
 
-class L1Loss(_Loss):
+class L1Loss(Loss):
     """|input - target|.
 
     >>> import tinygrad_lite as tl
@@ -76,7 +71,7 @@ class L1Loss(_Loss):
         return tl.l1_loss(input, target, reduction=self.reduction)
 
 
-class SmoothL1Loss(_Loss):
+class SmoothL1Loss(Loss):
     """d^2 / (2 beta) for d = |input - target| < beta, else d - beta / 2; Girshick 2015, arXiv:1504.08083.
 
     >>> import tinygrad_lite as tl
@@ -93,7 +88,7 @@ class SmoothL1Loss(_Loss):
         return tl.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
-class HuberLoss(_Loss):
+class HuberLoss(Loss):
     """d^2 / 2 for d = |input - target| < delta, else delta (d - delta / 2); Huber 1964.
 
     >>> import tinygrad_lite as tl
@@ -110,101 +105,10 @@ class HuberLoss(_Loss):
         return tl.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
 
-# ---------------------------------------------------------------------- classes and probabilities
+# ------------------------------------------------------------------------------ likelihoods
 
 
-class CrossEntropyLoss(_WeightedLoss):
-    """-log softmax(input) at the target class, or its mean under target probabilities.
-
-    input (N, C, *); target: classes (N, *), integers, or probabilities (N, C, *).
-
-    weight           a factor for each class (C,); the mean is then weighted
-    ignore_index     a class that doesn't count
-    label_smoothing  how much of the target is spread over all classes; Szegedy et al. 2016, arXiv:1512.00567
-
-    >>> import tinygrad_lite as tl
-    >>> from tinygrad_lite.layers import CrossEntropyLoss
-    >>> CrossEntropyLoss()(tl.zeros(2, 4), tl.tensor([0, 3])).round(decimals=4)
-    tensor(1.3863)
-    """
-
-    def __init__(
-        self,
-        weight: Array | None = None,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-    ) -> None:
-        super().__init__(weight, reduction)
-        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
-
-    def forward(self, input: Tensor, target: Array) -> Tensor:
-        return tl.cross_entropy(
-            input,
-            target,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            label_smoothing=self.label_smoothing,
-        )
-
-
-class NLLLoss(_WeightedLoss):
-    """-input at the target class, for input of log-probabilities; arguments as in `CrossEntropyLoss`.
-
-    >>> import tinygrad_lite as tl
-    >>> from tinygrad_lite.layers import NLLLoss
-    >>> NLLLoss()(tl.tensor([[-1.0, -2.0]]), tl.tensor([1]))
-    tensor(2.)
-    """
-
-    def __init__(self, weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
-        super().__init__(weight, reduction)
-        self.ignore_index = ignore_index
-
-    def forward(self, input: Tensor, target: Array) -> Tensor:
-        return tl.nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
-
-
-class BCELoss(_WeightedLoss):
-    """-(target log(input) + (1 - target) log(1 - input)), for input of probabilities; logarithms from -100 up.
-
-    weight: a factor for each element.
-
-    >>> import tinygrad_lite as tl
-    >>> from tinygrad_lite.layers import BCELoss
-    >>> BCELoss()(tl.tensor([0.5, 0.5]), tl.tensor([0.0, 1.0])).round(decimals=4)
-    tensor(0.6931)
-    """
-
-    def forward(self, input: Tensor, target: Array) -> Tensor:
-        return tl.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
-
-
-class BCEWithLogitsLoss(_WeightedLoss):
-    """`BCELoss` of sigmoid(input), computed so that it doesn't overflow.
-
-    weight: a factor for each element. pos_weight: a factor for the positive target, for each class.
-
-    >>> import tinygrad_lite as tl
-    >>> from tinygrad_lite.layers import BCEWithLogitsLoss
-    >>> BCEWithLogitsLoss()(tl.zeros(2), tl.tensor([0.0, 1.0])).round(decimals=4)
-    tensor(0.6931)
-    """
-
-    pos_weight: Tensor | None
-
-    def __init__(self, weight: Array | None = None, reduction: str = "mean", pos_weight: Array | None = None) -> None:
-        super().__init__(weight, reduction)
-        self.register_buffer("pos_weight", None if pos_weight is None else tl.as_tensor(pos_weight))
-
-    def forward(self, input: Tensor, target: Array) -> Tensor:
-        return tl.binary_cross_entropy_with_logits(
-            input, target, weight=self.weight, reduction=self.reduction, pos_weight=self.pos_weight
-        )
-
-
-class KLDivLoss(_Loss):
+class KLDivLoss(Loss):
     """target (log(target) - input), for input of log-probabilities, and target too with log_target.
 
     reduction: 'batchmean' as well, the sum divided by the size of the batch: the divergence itself.
@@ -223,10 +127,51 @@ class KLDivLoss(_Loss):
         return tl.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
 
 
-# -------------------------------------------------------------------------- pairs and triplets
+class PoissonNLLLoss(Loss):
+    """e^input - target input: minus the log-likelihood of counts, for input the log of their rate.
+
+    log_input=False: input is the rate itself, and eps is added before its logarithm is taken. full: with Stirling's
+    approximation of log target!.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import PoissonNLLLoss
+    >>> PoissonNLLLoss()(tl.zeros(2), tl.tensor([1.0, 3.0]))
+    tensor(1.)
+    """
+
+    def __init__(self, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.log_input, self.full, self.eps = log_input, full, eps
+
+    def forward(self, input: Tensor, target: Array) -> Tensor:
+        return tl.poisson_nll_loss(
+            input, target, log_input=self.log_input, full=self.full, eps=self.eps, reduction=self.reduction
+        )
 
 
-class HingeEmbeddingLoss(_Loss):
+class GaussianNLLLoss(Loss):
+    """(log var + (input - target)^2 / var) / 2: minus the log-likelihood of the target under N(input, var).
+
+    var is taken as eps at least. full: with the constant log(2 pi) / 2. Nix and Weigend 1994.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import GaussianNLLLoss
+    >>> GaussianNLLLoss()(tl.tensor([1.0]), tl.tensor([3.0]), tl.tensor([1.0]))
+    tensor(2.)
+    """
+
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.full, self.eps = full, eps
+
+    def forward(self, input: Tensor, target: Array, var: Array) -> Tensor:
+        return tl.gaussian_nll_loss(input, target, var, full=self.full, eps=self.eps, reduction=self.reduction)
+
+
+# ------------------------------------------------------------------------- margins
+
+
+class HingeEmbeddingLoss(Loss):
     """input where the target is 1, max(0, margin - input) where it is -1.
 
     >>> import tinygrad_lite as tl
@@ -243,7 +188,37 @@ class HingeEmbeddingLoss(_Loss):
         return tl.hinge_embedding_loss(input, target, margin=self.margin, reduction=self.reduction)
 
 
-class CosineEmbeddingLoss(_Loss):
+class SoftMarginLoss(Loss):
+    """log(1 + e^(-target input)), for targets 1 and -1.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import SoftMarginLoss
+    >>> SoftMarginLoss()(tl.zeros(2), tl.tensor([1.0, -1.0])).round(decimals=4)
+    tensor(0.6931)
+    """
+
+    def forward(self, input: Tensor, target: Array) -> Tensor:
+        return tl.soft_margin_loss(input, target, reduction=self.reduction)
+
+
+class MarginRankingLoss(Loss):
+    """max(0, margin - target (input1 - input2)): input1 should be the larger where the target is 1, input2 where -1.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import MarginRankingLoss
+    >>> MarginRankingLoss(0.5)(tl.tensor([1.0, 1.0]), tl.tensor([0.0, 3.0]), tl.tensor([1.0, 1.0]))
+    tensor(1.25)
+    """
+
+    def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.margin = margin
+
+    def forward(self, input1: Tensor, input2: Tensor, target: Array) -> Tensor:
+        return tl.margin_ranking_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
+
+
+class CosineEmbeddingLoss(Loss):
     """1 - cos(input1, input2) where the target is 1, max(0, cos - margin) where it is -1.
 
     >>> import tinygrad_lite as tl
@@ -261,7 +236,7 @@ class CosineEmbeddingLoss(_Loss):
         return tl.cosine_embedding_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
 
 
-class TripletMarginLoss(_Loss):
+class TripletMarginLoss(Loss):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), d the p-norm of the difference.
 
     eps: added to each difference. swap: take the smaller of d(anchor, negative) and d(positive, negative).
@@ -293,21 +268,34 @@ class TripletMarginLoss(_Loss):
         )
 
 
-class CosineSimilarity(Module):
-    """x1 . x2 / max(|x1| |x2|, eps) along an axis; PyTorch's word for it is `dim`.
+class TripletMarginWithDistanceLoss(Loss):
+    """`TripletMarginLoss` with any distance d(x, y); `tl.pairwise_distance` if it is not given.
 
     >>> import tinygrad_lite as tl
-    >>> from tinygrad_lite.layers import CosineSimilarity
-    >>> CosineSimilarity()(tl.tensor([[3.0, 4.0]]), tl.tensor([[5.0, 0.0]])).round(decimals=4)
-    tensor([0.6])
+    >>> from tinygrad_lite.layers import TripletMarginWithDistanceLoss
+    >>> x = tl.tensor([[0.0], [1.0]])
+    >>> TripletMarginWithDistanceLoss(distance_function=lambda a, b: abs(a - b).sum(-1))(x, x, x)
+    tensor(1.)
     """
 
-    def __init__(self, axis: int = 1, eps: float = 1e-8, dim: int | None = None) -> None:
-        super().__init__()
-        self.axis, self.eps = axis if dim is None else dim, eps
+    def __init__(
+        self,
+        *,
+        distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+        margin: float = 1.0,
+        swap: bool = False,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(reduction)
+        self.distance_function, self.margin, self.swap = distance_function, margin, swap
 
-    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
-        return tl.cosine_similarity(x1, x2, self.axis, self.eps)
-
-    def extra_repr(self) -> str:
-        return f"axis={self.axis}, eps={self.eps}"
+    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        return tl.triplet_margin_with_distance_loss(
+            anchor,
+            positive,
+            negative,
+            self.distance_function,
+            margin=self.margin,
+            swap=self.swap,
+            reduction=self.reduction,
+        )

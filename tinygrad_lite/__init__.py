@@ -46,6 +46,7 @@ from tinygrad_lite.ops.normalization import *
 from tinygrad_lite.ops.recurrent import *
 from tinygrad_lite.ops.losses import *
 from tinygrad_lite.ops.losses_classification import *
+from tinygrad_lite.ops.losses_sequences import *
 from tinygrad_lite.kernels import warmup
 from tinygrad_lite.kernels.threads import get_num_threads, set_num_threads
 from tinygrad_lite.functional import checkpoint, hessian, hvp, jacobian, jvp, vjp

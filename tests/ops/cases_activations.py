@@ -57,6 +57,8 @@ for _name in ("softshrink", "hardshrink"):
     SPECS[_name] = Spec(st.one_of(unary(lambd=st.sampled_from([0.5, 0.0, 1.0])), LONG), functional(_name))
 
 SPECS["leaky_relu"] = Spec(slopes(), lambda x, slope: x.where(x > 0, slope * x))
+# What is drawn in training can't be compared with PyTorch; tests/layers/test_piecewise.py holds inference to it.
+SPECS["rrelu"] = Spec(unary(gap=(-0.01, 0.01), lower=st.just(0.1), upper=st.just(0.9), training=st.booleans()))
 SPECS["prelu"] = Spec(learned_slopes(), functional("prelu"))
 SPECS["threshold"] = Spec(unary(threshold=st.sampled_from([-0.5, 1.0]), value=floats()), functional("threshold"))
 SPECS["softplus"] = Spec(

@@ -212,6 +212,33 @@ SPECS["multi_margin_loss"] = Spec(margins(), functional("multi_margin_loss"), co
 
 
 @st.composite
+def projected(draw: Any) -> Call:
+    """linear_cross_entropy: what a last layer is given, also at several places."""
+    lead, places = draw(st.sampled_from([((), ()), ((3,), ()), ((2,), (2,)), ((1,), (2, 1))]))
+    features, c = draw(st.integers(1, 3)), draw(st.integers(2, 4))
+    params: dict[str, Any] = {"reduction": reduction(draw, lead), "label_smoothing": draw(st.sampled_from([0.0, 0.2]))}
+    if draw(st.booleans()):
+        params["linear_bias"] = draw(arrays((c, *places)))
+    target = draw(hnp.arrays(np.int64, lead + places, elements=st.integers(0, c - 1)))
+    return Call((draw(arrays((*lead, features))), draw(arrays((c, *places, features))), np.asarray(target)), params)
+
+
+SPECS["linear_cross_entropy"] = Spec(projected(), functional("linear_cross_entropy"))
+
+
+@st.composite
+def several_classes(draw: Any) -> Call:
+    """multilabel_margin_loss: labels up to a negative one, whose scores' differences stay away from the margin."""
+    c, lead = draw(st.integers(1, 4)), draw(st.sampled_from([(), (1,), (3,)]))
+    x = draw(hnp.arrays(np.float64, (*lead, c), elements=st.integers(-8, 8).map(lambda n: n / 3.1)))
+    target = draw(hnp.arrays(np.int64, (*lead, c), elements=st.integers(-1, c - 1)))
+    return Call((x, target), {"reduction": reduction(draw, lead)})
+
+
+SPECS["multilabel_margin_loss"] = Spec(several_classes(), functional("multilabel_margin_loss"))
+
+
+@st.composite
 def answers(draw: Any, name: str) -> Call:
     """Yes or no, and anything between, for probabilities or scores; weights that broadcast."""
     shape = draw(shapes)
@@ -247,3 +274,27 @@ for _name in ("binary_cross_entropy", "binary_cross_entropy_with_logits"):
     SPECS[_name] = Spec(answers(_name), with_weight(_name))
 _name = "multilabel_soft_margin_loss"
 SPECS[_name] = Spec(answers(_name), functional(_name))
+
+
+# ------------------------------------------------------------------------------------- sequences
+
+
+@st.composite
+def transcripts(draw: Any) -> Call:
+    """ctc_loss: sequences of different lengths, with repeated labels, in rows or one after the other."""
+    batch, c, steps = draw(st.integers(1, 3)), draw(st.integers(2, 3)), draw(st.integers(1, 5))
+    blank = draw(st.integers(0, c - 1))
+    labels = st.lists(st.sampled_from([k for k in range(c) if k != blank]), max_size=3)
+    rows = [draw(labels) for _ in range(batch)]
+    below = draw(st.booleans())
+    target = [(row + [0, 0, 0])[:3] for row in rows] if below else [label for row in rows for label in row]
+    frames = tuple(draw(st.integers(1, steps)) for _ in rows)
+    params = {"blank": blank, "reduction": draw(st.sampled_from(["none", "sum", "mean"])), "zero_infinity": True}
+    return Call((draw(arrays((steps, batch, c))), np.array(target, np.int64), frames, tuple(map(len, rows))), params)
+
+
+def ctc_of_scores(x: Any, *args: Any, **params: Any) -> Any:
+    return functional("ctc_loss")(x.log_softmax(-1), *args, **params)
+
+
+SPECS["ctc_loss"] = Spec(transcripts(), ctc_of_scores)

@@ -33,7 +33,14 @@ def dropouts(draw: Any, rank: int | None) -> Call:
     return Call((draw(arrays(shape)), p, training))
 
 
-for _name, _rank in (("dropout", None), ("alpha_dropout", None), ("dropout1d", 1), ("dropout2d", 2), ("dropout3d", 3)):
+for _name, _rank in (
+    ("dropout", None),
+    ("alpha_dropout", None),
+    ("dropout1d", 1),
+    ("dropout2d", 2),
+    ("dropout3d", 3),
+    ("feature_alpha_dropout", 1),
+):
     SPECS[_name] = Spec(dropouts(_rank))
 
 

@@ -129,3 +129,16 @@ def test_relu_propagates_nan_and_keeps_integers():
 def test_errors_name_the_operation_and_the_cause(call, error, message):
     with pytest.raises(error, match=message):
         call(tl.ones(3, 5))
+
+
+def test_random_slopes_in_a_checkpoint_are_drawn_once():
+    x = tl.full((50,), -1.0, requires_grad=True)
+    y = tl.checkpoint(lambda x: tl.rrelu(x, 0.1, 0.9, True) * 1, x)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), -y.detach().numpy())
+    assert len(set(x.grad.tolist())) > 40
+
+
+def test_bounds_of_random_slopes():
+    with pytest.raises(ValueError, match="rrelu: got lower=0.9 and upper=0.1; needs lower <= upper"):
+        tl.rrelu(tl.ones(2), 0.9, 0.1)

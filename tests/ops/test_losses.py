@@ -17,7 +17,8 @@ PAIRED = [
     "multilabel_soft_margin_loss",
 ]  # fmt: skip
 EVERY = [*PAIRED, "gaussian_nll_loss", "margin_ranking_loss", "cosine_embedding_loss", "triplet_margin_loss",
-         "triplet_margin_with_distance_loss", "cross_entropy", "nll_loss", "multi_margin_loss"]  # fmt: skip
+         "triplet_margin_with_distance_loss", "cross_entropy", "nll_loss", "multi_margin_loss",
+         "multilabel_margin_loss", "linear_cross_entropy"]  # fmt: skip
 
 
 def arguments(name: str) -> list:
@@ -29,8 +30,11 @@ def arguments(name: str) -> list:
         "cosine_embedding_loss": [ones, ones, tl.ones(4)],
         "triplet_margin_loss": [ones, ones, ones],
         "triplet_margin_with_distance_loss": [ones, ones, ones],
+        "multilabel_margin_loss": [ones, np.tile([2, 0, -1], (4, 1))],
     }
     classes = [ones, np.zeros(4, int)] if name in ("cross_entropy", "nll_loss", "multi_margin_loss") else [ones, ones]
+    if name == "linear_cross_entropy":
+        return [ones, tl.ones(5, 3), np.zeros(4, int)]
     return special.get(name, classes)
 
 
@@ -50,14 +54,16 @@ def test_reductions_are_the_mean_and_the_sum_of_none(name):
     each = f(*args, reduction="none").numpy()
     np.testing.assert_allclose(f(*args, reduction="sum").item(), each.sum(), rtol=1e-6)
     np.testing.assert_allclose(f(*args).item(), each.mean(), rtol=1e-6)
-    with pytest.raises(ValueError, match=rf"{name}: reduction is 'average'; it is one of none, mean, sum"):
+    with pytest.raises(
+        ValueError, match=rf"{name}: (cross_entropy: )?reduction is 'average'; it is one of none, mean, sum"
+    ):
         f(*args, reduction="average")
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", EVERY)
 def test_the_mean_over_nothing_is_nan_and_the_sum_0(name):
-    args = [a[:0] for a in arguments(name)]
+    args = [a if name == "linear_cross_entropy" and k == 1 else a[:0] for k, a in enumerate(arguments(name))]
     assert np.isnan(getattr(tl, name)(*args).item())
     assert getattr(tl, name)(*args, reduction="sum").item() == 0
 
@@ -99,6 +105,37 @@ def test_targets_that_are_no_class_numbers(f):
         f(x, np.zeros(4, int), weight=np.ones(4))
     with pytest.raises(GradientError, match=rf"{name}: the weight of a class is a constant"):
         f(x, np.zeros(4, int), weight=tl.ones(3, requires_grad=True))
+
+
+@pytest.mark.parametrize("f", [tl.cross_entropy, tl.nll_loss, tl.multi_margin_loss])
+def test_scores_of_integers(f):
+    assert f([[1, 2]], [0]).dtype == np.float32
+    assert f([[1, 2]], [0]).item() == f([[1.0, 2.0]], [0]).item()
+
+
+def test_several_classes_end_at_the_first_negative_number():
+    x = tl.tensor([0.1, 0.2, 0.4, 0.8])
+    loss = tl.multilabel_margin_loss(x, np.array([3, 0, -1, 1]))
+    # PyTorch's own example: 0.25 * ((1 - (0.1 - 0.2)) + (1 - (0.1 - 0.4)) + (1 - (0.8 - 0.2)) + (1 - (0.8 - 0.4)))
+    assert abs(loss.item() - 0.85) < 1e-6
+    assert tl.multilabel_margin_loss(x, np.array([-1, 9, 9, 9])).item() == 0
+    with pytest.raises(IndexError, match="multilabel_margin_loss: label 4 is out of range for 4 classes"):
+        tl.multilabel_margin_loss(x, np.array([0, 4, -1, -1]))
+    with pytest.raises(TypeError, match="multilabel_margin_loss: the target is float64, but class numbers are"):
+        tl.multilabel_margin_loss(x, np.zeros(4))
+    with pytest.raises(ValueError, match=r"multilabel_margin_loss: the input has shape \(4,\), the target \(1,\)"):
+        tl.multilabel_margin_loss(x, np.zeros(1, int))
+
+
+def test_linear_cross_entropy_is_both_at_once():
+    x, w, b = tl.randn(4, 3), tl.randn(5, 3), tl.randn(5)
+    labels, weight = np.array([0, 4, 2, 2]), tl.rand(5)
+    got = tl.linear_cross_entropy(x, w, labels, linear_bias=b, weight=weight, ignore_index=0)
+    want = tl.cross_entropy(tl.linear(x, w, b), labels, weight=weight, ignore_index=0)
+    assert got.item() == want.item()
+    for bad in (tl.randn(5, 2), tl.randn(3)):
+        with pytest.raises(ValueError, match=r"linear_cross_entropy: the input has shape \(4, 3\) and linear_weight"):
+            tl.linear_cross_entropy(x, bad, labels)
 
 
 @pytest.mark.parametrize("f", [tl.cross_entropy, tl.nll_loss])

@@ -9,7 +9,7 @@ import tinygrad_lite as tl
 from tinygrad_lite.testing import gradcheck, gradgradcheck
 
 rng = np.random.default_rng(0)
-DROPOUTS = [tl.dropout, tl.dropout1d, tl.dropout2d, tl.dropout3d, tl.alpha_dropout]
+DROPOUTS = [tl.dropout, tl.dropout1d, tl.dropout2d, tl.dropout3d, tl.alpha_dropout, tl.feature_alpha_dropout]
 
 
 def seeded(f):
@@ -46,6 +46,16 @@ def test_alpha_dropout_keeps_the_mean_and_the_variance():
     tl.manual_seed(0)
     y = tl.alpha_dropout(tl.randn(400, 500), 0.3, True).numpy()
     assert abs(y.mean()) < 0.02 and abs(y.var() - 1) < 0.02
+    x = tl.randn(200, 50, 20)
+    y = tl.feature_alpha_dropout(x, 0.3, True).numpy()
+    assert abs(y.mean()) < 0.03 and abs(y.var() - 1) < 0.03
+    dropped = y.std(-1) < 1e-5
+    assert abs(dropped.mean() - 0.3) < 0.01
+    # The rest is one affine map of the input, with the coefficients of equation (12) in Klambauer et al. 2017.
+    s, q = -1.7580993408473766, 0.7
+    a = (q + s**2 * q * (1 - q)) ** -0.5
+    np.testing.assert_allclose(y[~dropped], a * x.numpy()[~dropped] - a * (1 - q) * s, atol=1e-5)
+    np.testing.assert_allclose(y[dropped], a * s - a * (1 - q) * s, atol=1e-5)
     assert not tl.alpha_dropout(tl.ones(9), 1.0, True).numpy().any()
 
 
@@ -83,8 +93,9 @@ def test_channels_are_dropped_as_a_whole(f, shape, channels):
 
 
 def test_channels_need_an_axis():
-    with pytest.raises(ValueError, match=r"dropout2d: the input has shape \(3,\); it needs channels"):
-        tl.dropout2d(tl.ones(3))
+    for f in (tl.dropout2d, tl.feature_alpha_dropout):
+        with pytest.raises(ValueError, match=rf"{f.__name__}: the input has shape \(3,\); it needs channels"):
+            f(tl.ones(3))
 
 
 def test_dropout_keeps_a_seed_and_no_mask():

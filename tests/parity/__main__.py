@@ -1,214 +1,34 @@
-"""Run PyTorch's own sample inputs (its OpInfo database) through our operations and compare.
+"""Run PyTorch's own samples through our operations, modules or optimizers, and compare.
 
-    python -m tests.parity                 every operation, a line each, and the score
-    python -m tests.parity conv2d sum -v   some of them, with the first differences
+    python -m tests.parity                     every operation, a line each, and the score
+    python -m tests.parity conv2d sum -v       some of them, with the first differences
+    python -m tests.parity modules             every module; `modules LSTM GRU -v` for some
+    python -m tests.parity optimizers          every optimizer
 
-Values, first gradients and second order are compared in float64. A sample counts as agreeing if all
-three do, or if both libraries refuse it. Needs PyTorch (pip install tinygrad_lite[torch]).
+Each file says what is compared. Needs PyTorch (pip install tinygrad_lite[torch]).
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import warnings
-from collections.abc import Callable, Iterator
-from typing import Any
 
-import numpy as np
-import torch
-from torch.testing._internal.common_methods_invocations import op_db
+from tests.parity import modules, operations, optimizers
 
-import tinygrad_lite as tl
-
-LEFT_OUT = {"device", "layout", "pin_memory", "memory_format", "out", "non_blocking", "copy", "inplace"}
-"""Arguments that make no sense here."""
-
-OTHER_NAMES = {
-    "mul": "multiply", "sub": "subtract", "pow": "power", "neg": "negative", "true_divide": "divide",
-    "__getitem__": "getitem", "to": "", "unfold": "", "linspace": "",
-    "nn.functional.triplet_margin_with_distance_loss": "",
-    "__radd__": "add", "__rmul__": "multiply",
-    "new_zeros": "", "new_ones": "", "new_full": "", "new_empty": "", "view_as": "", "expand_as": "", "reshape_as": "",
-    "clamp_min": "", "clamp_max": "", "polar": "", "complex": "", "T_": "", "empty": "", "empty_like": "",
-    "randn_like": "", "rand_like": "", "bernoulli": "", "normal": "", "dropout": "", "alpha_dropout": "",
-    "nn.functional.dropout": "", "nn.functional.dropout2d": "", "nn.functional.dropout3d": "",
-    "randn": "", "randint": "",
-    "nn.functional.alpha_dropout": "", "nn.functional.feature_alpha_dropout": "", "uniform": "", "empty_strided": "",
-    "multinomial": "", "linalg.inv_ex": "", "linalg.cholesky_ex": "", "item": "", "equal": "", "allclose": "",
-}  # fmt: skip
-"""Where the name is not PyTorch's; empty for what can't be compared (random, or about storage)."""
-
-
-ADAPTED: dict[str, Callable] = {
-    "T": lambda x: x.T,
-    "einsum": lambda tensors, equation: tl.einsum(equation, *tensors),
-    "where": lambda x, condition, y: tl.where(condition, x, y),
-    "nn.functional.embedding": lambda weight, ids, **params: tl.embedding(ids, weight, **params),
-}
-"""Where PyTorch's samples hand the arguments over in an order of their own."""
-
-
-def ours(name: str) -> Callable | None:
-    """The operation that stands for PyTorch's `name`."""
-    if name in ADAPTED:
-        return ADAPTED[name]
-    name = OTHER_NAMES.get(name, name)
-    if not name:
-        return None
-    if name.startswith("linalg."):
-        return getattr(tl.linalg, name.removeprefix("linalg."), None)
-    for prefix in ("nn.functional.", "special."):
-        name = name.removeprefix(prefix)
-    found = getattr(tl, name, None)
-    return found if callable(found) and "." not in name else None
-
-
-def convert(a: Any) -> Any:
-    """A PyTorch argument as one of ours."""
-    if isinstance(a, torch.Tensor):
-        return tl.tensor(a.detach().numpy().copy(), requires_grad=a.requires_grad)
-    if isinstance(a, torch.dtype):
-        return np.dtype(str(a).removeprefix("torch."))
-    if isinstance(a, torch.Size):
-        return tuple(a)
-    if isinstance(a, (list, tuple)):
-        return type(a)(convert(b) for b in a)
-    return a
-
-
-def leaves(a: Any, kind: type) -> Iterator[Any]:
-    """All tensors of `kind` that require grad, in nested arguments."""
-    if isinstance(a, kind):
-        if a.requires_grad:  # type: ignore[attr-defined]
-            yield a
-    elif isinstance(a, (list, tuple)):
-        for b in a:
-            yield from leaves(b, kind)
-    elif isinstance(a, dict):
-        for b in a.values():
-            yield from leaves(b, kind)
-
-
-def flat(y: Any) -> list[Any]:
-    return [t for part in y for t in flat(part)] if isinstance(y, (list, tuple)) else [y]
-
-
-def value(t: Any) -> np.ndarray:
-    if isinstance(t, torch.Tensor):
-        return t.detach().numpy(force=True)
-    return t.detach().numpy() if isinstance(t, tl.Tensor) else np.asarray(t)
-
-
-def close(what: str, a: Any, b: Any) -> None:
-    np.testing.assert_allclose(value(a), value(b), rtol=1e-6, atol=1e-7, err_msg=what)
-
-
-def compare(call_ours: Callable, call_theirs: Callable, args: tuple, params: dict) -> None:
-    """Raise where the two differ on one sample."""
-    our_args, our_params = convert(args), {k: convert(v) for k, v in params.items() if k not in LEFT_OUT}
-    try:
-        theirs = flat(call_theirs(*args, **params))
-    except Exception:
-        try:
-            call_ours(*our_args, **our_params)
-        except Exception:
-            return
-        raise AssertionError("PyTorch refuses this sample") from None
-    got = flat(call_ours(*our_args, **our_params))
-    assert len(got) == len(theirs), f"{len(got)} results, PyTorch has {len(theirs)}"
-    for a, b in zip(got, theirs):
-        close("values", a, b)
-    rng = np.random.default_rng(0)
-    xs, zs = list(leaves((our_args, our_params), tl.Tensor)), list(leaves((args, params), torch.Tensor))
-    pairs = [
-        (a, b, rng.standard_normal(b.shape))
-        for a, b in zip(got, theirs)
-        if isinstance(b, torch.Tensor) and b.requires_grad
-    ]
-    if not pairs or not xs:
-        return
-    second = True
-    hs = torch.autograd.grad(
-        [b for _, b, _ in pairs], zs, [torch.tensor(w) for *_, w in pairs], create_graph=True, allow_unused=True
-    )
-    tracked = [(a, w) for a, _, w in pairs if a.requires_grad]
-    assert tracked or all(h is None or not h.detach().any() for h in hs), "no gradient is recorded"
-    gs: Any = [None] * len(xs)
-    if tracked:
-        gs = tl.grad([a for a, _ in tracked], xs, [w for _, w in tracked], create_graph=True, allow_unused=True)
-    filled = lambda t, like: np.zeros(like.shape) if t is None else t  # noqa: E731
-    for g, h, x in zip(gs, hs, zs):
-        close("gradient", filled(g, x), filled(h, x))
-    deep = [(g, h, rng.standard_normal(h.shape)) for g, h in zip(gs, hs) if h is not None and h.requires_grad]
-    try:
-        h2 = (
-            torch.autograd.grad([h for _, h, _ in deep], zs, [torch.tensor(w) for *_, w in deep], allow_unused=True)
-            if deep
-            else []
-        )
-    except (RuntimeError, NotImplementedError):
-        second = False  # PyTorch has no second order here
-    if second and deep:
-        tracked = [(g, w) for g, _, w in deep if g is not None and g.requires_grad]
-        g2: Any = [None] * len(xs)
-        if tracked:
-            g2 = tl.grad([g for g, _ in tracked], xs, [w for _, w in tracked], allow_unused=True)
-        for g, h, x in zip(g2, h2, zs):
-            close("second order", filled(g, x), filled(h, x))
-
-
-def run(op: Any, verbose: bool) -> tuple[int, int]:
-    """How many of an operation's samples agree, and of how many."""
-    call = ours(op.name)
-    assert call is not None
-    theirs = op.op
-    good = total = shown = 0
-    try:
-        samples = list(op.sample_inputs("cpu", torch.float64, requires_grad=op.supports_autograd))
-    except Exception:
-        return 0, 0
-    for sample in samples[:60]:
-        args = (sample.input, *sample.args)
-        if any(isinstance(t, torch.Tensor) and t.is_complex() for t in flat(list(args))):
-            continue
-        if sample.kwargs.get("dropout_p"):
-            continue  # each library draws its own random numbers
-        total += 1
-        try:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
-                compare(call, theirs, args, sample.kwargs)
-            good += 1
-        except Exception as error:
-            if verbose and shown < 8:
-                shown += 1
-                described = [tuple(a.shape) if isinstance(a, torch.Tensor) else a for a in args]
-                print(
-                    f"    {described} {sample.kwargs}\n"
-                    f"      {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-                )
-    return good, total
+JUDGES = {"operations": operations.judge, "modules": modules.judge, "optimizers": optimizers.judge}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.parity", description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", help="PyTorch's names of operations; none for all")
+    parser.add_argument(
+        "names", nargs="*", help=f"{', '.join(JUDGES)} (the first if none), then PyTorch's names or all"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="show the first differences")
     parser.add_argument("--least", type=float, default=100.0, help="fail below this percentage")
-    options = parser.parse_args()
-    torch.manual_seed(0)
-    good = total = 0
-    for op in sorted(op_db, key=lambda op: op.name):
-        short = op.name.split(".")[-1]
-        if options.names and op.name not in options.names and short not in options.names:
-            continue
-        if ours(op.name) is None or torch.float64 not in op.dtypes:
-            continue
-        g, n = run(op, options.verbose)
-        good, total = good + g, total + n
-        mark = "" if g == n else "   <--"
-        print(f"{op.name + ' ' + op.variant_test_name:45} {g:3} of {n:3}{mark}", flush=True)
+    options = parser.parse_intermixed_args()
+    names = options.names
+    judge = JUDGES[names.pop(0)] if names and names[0] in JUDGES else operations.judge
+    good, total = judge(names, options.verbose)
     print(f"{good} of {total} samples agree ({100 * good / max(total, 1):.1f}%)")
     return 0 if 100 * good >= options.least * total else 1
 

@@ -11,15 +11,18 @@ from tinygrad_lite.autograd import GradientError
 from tinygrad_lite.ops.activations import sigmoid
 from tinygrad_lite.ops.creation import as_tensor
 from tinygrad_lite.ops.losses import check_reduction, one_shape, reduced
+from tinygrad_lite.ops.products import linear
 from tinygrad_lite.ops.softmax import log_softmax, softmax, softmax_back
 from tinygrad_lite.primitive import composed, primitive
-from tinygrad_lite.tensor import Array, Tensor, wrap
+from tinygrad_lite.tensor import DEFAULT_DTYPE, Array, Tensor, wrap
 
 __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
+    "linear_cross_entropy",
     "multi_margin_loss",
+    "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
     "nll_loss",
 ]
@@ -31,6 +34,12 @@ __all__ = [
 def class_axis(rank: int) -> int:
     """Classes are axis 1 of (N, C, ...), and the only axis of (C,)."""
     return 1 if rank > 1 else 0
+
+
+def as_scores(input: Array) -> Any:
+    """The input as a Tensor, integers in the default floating-point dtype."""
+    x = as_tensor(input)
+    return x if x.dtype.kind == "f" else x.astype(DEFAULT_DTYPE)
 
 
 def places(target: np.ndarray) -> tuple:
@@ -199,7 +208,7 @@ def cross_entropy(
     check_reduction(name, reduction)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{name}: label_smoothing is {label_smoothing}; it is a part, from 0 to 1")
-    x, given = as_tensor(input), as_tensor(target)
+    x, given = as_scores(input), as_tensor(target)
     axis = class_axis(x.ndim)
     soft = x.ndim > 0 and given.shape == x.shape
     w = class_weight(name, weight, x, soft)
@@ -226,6 +235,42 @@ def cross_entropy(
 
 
 @composed
+def linear_cross_entropy(
+    input: Array,
+    linear_weight: Array,
+    target: Array,
+    *,
+    linear_bias: Array | None = None,
+    weight: Array | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Tensor:
+    """`cross_entropy` of the scores x W^T + b, for the last layer and its loss at once.
+
+    input: (N, in) or (in,). linear_weight: (C, in), or (C, d1, ..., in) for scores (N, C, d1, ...), with linear_bias
+    (C, d1, ...). options: how PyTorch is to compute it; not needed here. The others as in `cross_entropy`.
+
+    Raises as `cross_entropy` does, and ValueError for a weight that doesn't fit.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.linear_cross_entropy(tl.tensor([1.0, 2.0]), tl.tensor([[2.0, 0.0], [0.0, 1.0]]), tl.tensor(0))
+    tensor(0.6931472)
+    """
+    x, w = as_scores(input), as_tensor(linear_weight)
+    if x.ndim not in (1, 2) or w.ndim < 2 or w.shape[-1] != x.shape[-1]:
+        raise ValueError(
+            f"linear_cross_entropy: the input has shape {x.shape} and linear_weight {w.shape}; they are (N, in) or "
+            "(in,), and (C, in) or (C, d1, ..., in)"
+        )
+    bias = None if linear_bias is None else as_tensor(linear_bias).reshape(-1)
+    scores = linear(x, w.reshape(-1, w.shape[-1]), bias).reshape(x.shape[:-1] + w.shape[:-1])
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(scores, target, weight, ignored, reduction, label_smoothing)
+
+
+@composed
 def nll_loss(
     input: Array, target: Array, weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
@@ -238,7 +283,7 @@ def nll_loss(
     tensor(2.5)
     """
     check_reduction("nll_loss", reduction)
-    x = as_tensor(input)
+    x = as_scores(input)
     t, taken = class_target("nll_loss", x, target, ignore_index)
     share, _, total = shares(t, taken, class_weight("nll_loss", weight, x), reduction, x.dtype)
     return finished(np.where(share == 0, 0, pick_class(x, t)) * -share, total, reduction)
@@ -265,7 +310,7 @@ def multi_margin_loss(
     name = "multi_margin_loss"
     if p not in (1, 2):
         raise ValueError(f"{name}: p is {p}; it is 1 or 2")
-    x, given = as_tensor(input), as_tensor(target)
+    x, given = as_scores(input), as_tensor(target)
     if x.ndim > 2:
         raise ValueError(f"{name}: the input has shape {x.shape}; it must be (N, C) or (C,)")
     x = x if x.ndim else x.reshape(1)
@@ -275,6 +320,36 @@ def multi_margin_loss(
     over = gap * ((gap > 0)._array & (np.arange(x.shape[-1]) != t[..., None]))
     loss = np.sum(over if p == 1 else over * over, axis=-1) / x.shape[-1]
     return reduced(name, (loss if w is None else loss * w._array[t]).reshape(given.shape), reduction)
+
+
+@composed
+def multilabel_margin_loss(input: Array, target: Array, reduction: str = "mean") -> Tensor:
+    """sum over j, i of max(0, 1 - x_j + x_i) / C: every class j of the sample should lead every other i by 1.
+
+    input: (N, C) or (C,), scores. target: the same shape, integers: the classes of each sample, and after them -1.
+    Raises ValueError for shapes that differ, TypeError for targets that are no integers, IndexError for a class out
+    of range.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.multilabel_margin_loss(tl.tensor([0.0, 0.5, 0.0]), tl.tensor([1, -1, -1]))
+    tensor(0.33333334)
+    """
+    name = "multilabel_margin_loss"
+    x, t = as_scores(input), as_tensor(target)._array
+    if x.ndim > 2 or t.shape != x.shape:
+        raise ValueError(f"{name}: the input has shape {x.shape}, the target {t.shape}; both are (N, C) or (C,)")
+    if t.dtype.kind not in "iu":
+        raise TypeError(f"{name}: the target is {t.dtype}, but class numbers are integers: use target.astype(int)")
+    x, t = (x, t) if x.ndim else (x.reshape(1), t.reshape(1))
+    classes = x.shape[-1]
+    named = np.logical_and.accumulate(t >= 0, axis=-1)  # what stands before the first negative number
+    if (t[named] >= classes).any():
+        raise IndexError(f"{name}: label {t[named].max()} is out of range for {classes} classes")
+    t = np.where(named, t, 0)
+    own = np.any((t[..., None] == np.arange(classes)) & named[..., None], axis=-2)
+    gap: Any = 1 - np.expand_dims(np.take_along_axis(x, t, -1), -1) + np.expand_dims(x, -2)
+    over = gap * ((gap._array > 0) & named[..., None] & ~own[..., None, :])
+    return reduced(name, np.sum(over, axis=(-2, -1)) / classes, reduction)
 
 
 # ----------------------------------------------------------------------------------- yes or no

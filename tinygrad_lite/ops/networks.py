@@ -21,6 +21,7 @@ __all__ = [
     "dropout1d",
     "dropout2d",
     "dropout3d",
+    "feature_alpha_dropout",
     "normalize",
     "pairwise_distance",
     "scaled_dot_product_attention",
@@ -44,25 +45,53 @@ def thin_x(g, seed, p, scale):
     return thin.on(g, seed, p, scale)
 
 
-def seed_of_mask(name: str, p: float) -> int:
-    """64 bits of `tl.generator()`. Raises ValueError unless 0 <= p <= 1."""
-    if not 0 <= p <= 1:
-        raise ValueError(f"{name}: p is {p}; it is the probability to drop a value, from 0 to 1")
+SELU_SATURATION = -1.7580993408473766
+"""What selu goes to at minus infinity: minus its scale times its alpha."""
+
+
+def seed_of_mask() -> int:
+    """64 bits of `tl.generator()`."""
     return int.from_bytes(generator().bytes(8), sys.byteorder)
 
 
-def dropped(name: str, input: Array, p: float, training: bool, rank: int | None) -> Tensor:
-    """Dropout of single values, or of whole channels where `rank` tells how many axes of places they have."""
+def to_drop(name: str, input: Array, p: float, channels: bool) -> Tensor:
+    """The input as a Tensor. Raises ValueError unless 0 <= p <= 1, and where it needs channels and has none."""
+    if not 0 <= p <= 1:
+        raise ValueError(f"{name}: p is {p}; it is the probability to drop a value, from 0 to 1")
     x = as_tensor(input)
-    if rank is not None and x.ndim < 2:
+    if channels and x.ndim < 2:
         raise ValueError(f"{name}: the input has shape {x.shape}; it needs channels: (N, C, ...) or (C, ...)")
+    return x
+
+
+def masked(x: Tensor, seed: int, p: float, scale: float, lead: int) -> Any:
+    """x * m * scale, with an m for each place of the first `lead` axes."""
+    if lead == x.ndim:
+        return thin(x, seed, p, scale)
+    return x * thin(np.ones(x.shape[:lead] + (1,) * (x.ndim - lead), x.dtype), seed, p, scale)
+
+
+def dropped(name: str, input: Array, p: float, training: bool, rank: int | None) -> Any:
+    """Dropout of single values, or of whole channels where `rank` tells how many axes of places they have."""
+    x = to_drop(name, input, p, rank is not None)
     if not training or p == 0:
         return x
-    drawn = seed_of_mask(name, p), p, 1 / (1 - p) if p < 1 else 0.0
-    if rank is None:
-        return thin(x, *drawn)
-    lead = 1 if rank in (1, 3) and x.ndim == rank + 1 else 2
-    return x * thin(np.ones(x.shape[:lead] + (1,) * (x.ndim - lead), x.dtype), *drawn)
+    lead = x.ndim if rank is None else 1 if rank in (1, 3) and x.ndim == rank + 1 else 2
+    return masked(x, seed_of_mask(), p, 1 / (1 - p) if p < 1 else 0.0, lead)
+
+
+def alpha_dropped(name: str, input: Array, p: float, training: bool, channels: bool) -> Any:
+    """Alpha dropout of single values, or of whole channels."""
+    x = to_drop(name, input, p, channels)
+    if not training or p == 0:
+        return x
+    seed, lead = seed_of_mask(), 2 if channels else x.ndim
+    if p == 1:
+        return masked(x, seed, p, 0.0, lead)
+    a = ((1 - p) * (1 + p * SELU_SATURATION**2)) ** -0.5
+    ones = np.ones(x.shape[:lead] + (1,) * (x.ndim - lead), x.dtype)
+    # a (x m + s (1 - m)) + b, in which b = -a p s, is a x m + a s (1 - p - m)
+    return masked(x, seed, p, a, lead) + (a * SELU_SATURATION) * (1 - p - thin(ones, seed, p, 1.0))
 
 
 @composed
@@ -125,23 +154,27 @@ def alpha_dropout(input: Array, p: float = 0.5, training: bool = False) -> Tenso
     """y = a (x m + s (1 - m)) + b: dropout to the value s where selu saturates, keeping mean 0 and variance 1.
 
     s = -1.758..., a = ((1 - p) (1 + p s^2))^-1/2, b = -a p s. input: any shape. p, training: as in `dropout`, but
-    off by default. Source: Klambauer et al. 2017, arXiv:1706.02515.
+    off by default, as in PyTorch. Source: Klambauer et al. 2017, arXiv:1706.02515.
 
     >>> import tinygrad_lite as tl
     >>> tl.alpha_dropout(tl.tensor([1.0, 2.0]))
     tensor([1., 2.])
     """
-    x = as_tensor(input)
-    if not training or p == 0:
-        return x
-    seed = seed_of_mask("alpha_dropout", p)
-    if p == 1:
-        return thin(x, seed, p, 0.0)
-    saturation = -1.7580993408473766
-    a = ((1 - p) * (1 + p * saturation**2)) ** -0.5
-    # What is added to a x m: a s (1 - m) + b.
-    added = a * saturation * (1 - p) - thin(np.ones(x.shape, x.dtype), seed, p, a * saturation)
-    return thin(x, seed, p, a) + added
+    return alpha_dropped("alpha_dropout", input, p, training, False)
+
+
+@composed
+def feature_alpha_dropout(input: Array, p: float = 0.5, training: bool = False) -> Tensor:
+    """`alpha_dropout` of whole channels of (N, C, ...).
+
+    >>> import tinygrad_lite as tl
+    >>> _ = tl.manual_seed(4)
+    >>> tl.feature_alpha_dropout(tl.ones(1, 3, 2), training=True).round(4)
+    tensor([[[-0.7792, -0.7792],
+             [ 1.6656,  1.6656],
+             [ 1.6656,  1.6656]]])
+    """
+    return alpha_dropped("feature_alpha_dropout", input, p, training, True)
 
 
 # ------------------------------------------------------------------------------------- attention

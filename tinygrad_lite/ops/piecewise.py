@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_lite.ops.creation import as_tensor
+from tinygrad_lite.ops.creation import as_tensor, generator
 from tinygrad_lite.ops.elementwise import NUMBER, blockwise, drop, keep, straight
 from tinygrad_lite.primitive import composed, primitive
-from tinygrad_lite.tensor import Array, Tensor
+from tinygrad_lite.tensor import Array, Tensor, wrap
 
 __all__ = [
     "hardshrink",
@@ -21,6 +21,7 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "rrelu",
     "softshrink",
     "threshold",
 ]
@@ -94,6 +95,25 @@ def prelu(input: Array, weight: Array) -> Tensor:
     elif weight.ndim:
         weight = np.reshape(weight, ())
     return leaky_relu(input, weight)
+
+
+@composed
+def rrelu(input: Array, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Tensor:
+    """input where input > 0, else a * input, with a drawn from U(lower, upper) for each element.
+
+    Unless training, a is the mean of that, (lower + upper) / 2. The numbers come from `tl.generator()`.
+    Raises ValueError unless lower <= upper. Source: Xu et al. 2015, arXiv:1505.00853.
+
+    >>> import tinygrad_lite as tl
+    >>> tl.rrelu(tl.tensor([-1.0, 2.0]), 0.25, 0.75)
+    tensor([-0.5,  2. ])
+    """
+    if not lower <= upper:
+        raise ValueError(f"rrelu: got lower={lower} and upper={upper}; needs lower <= upper")
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2)
+    input = as_tensor(input)
+    return leaky_relu(input, wrap(generator().uniform(lower, upper, input.shape).astype(input.dtype)))
 
 
 @primitive
