@@ -84,7 +84,7 @@ class Experiment:
         return self._units[name]["result"]
 
     def over_seeds(self, work: Callable[..., Any], variants: Sequence[str], *args: Any) -> dict[str, list[Any]]:
-        """The results of `work(variant, seed, *args)` for each variant, in the order of the seeds, so that they are paired.
+        """The results of `work(variant, seed, *args)` for each variant, in the order of the seeds: they are paired.
 
         All variants of a seed are run before the next seed. After Ctrl-C the seeds that are complete are
         returned, and the report says that it was interrupted; where none is, the run ends.
