@@ -75,6 +75,8 @@ class Experiment:
             self.report.seconds_before += self._kept[name]["seconds"]
             self._units[name] = self._kept[name]
             print(f"  {name}: finished before, kept")
+        elif self.report.interrupted:
+            raise KeyboardInterrupt  # nothing new is begun
         else:
             tl.manual_seed(seed)
             began = time.perf_counter()

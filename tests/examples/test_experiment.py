@@ -121,6 +121,15 @@ def test_ctrl_c_before_a_seed_is_complete_ends_the_run(tmp_path):
     assert kept["interrupted"] and list(kept["units"]) == ["work a seed 0"]
 
 
+def test_after_ctrl_c_nothing_new_is_begun(tmp_path):
+    later = Work()
+    later.__name__ = "later"
+    with experiment(tmp_path) as it:
+        assert len(it.over_seeds(Work(stop_at=2), ["a"])["a"]) == 1
+        it.over_seeds(later, ["a"])
+    assert not later.calls and it.exit_code == 130
+
+
 def test_resume_refuses_another_run(tmp_path, capsys):
     run(tmp_path, Work(), settings={"lr": 0.1})
     with pytest.raises(ResumeError, match=r"is of another run: lr 0\.1 there and 0\.2 here"):
