@@ -2,15 +2,18 @@
 
 python -m examples                   list them
 python -m examples NAME [options]    run one
+python -m examples all [options]     run every one; exit code 1 if one of them fails
 python -m examples report [RUN ...]  take finished runs (folders) into docs/results/, and rebuild docs/RESULTS.md
 """
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import importlib
 import json
 import sys
+import time
 from pathlib import Path
 
 from examples.common import results
@@ -56,6 +59,24 @@ def show_list(modules: dict[str, str]) -> None:
     print_table(["name", "what it shows", "paper", "full", "quick", "last run here"], lines)
 
 
+def run_all(options: list[str], modules: dict[str, str]) -> int:
+    """Run every example with `options`, each into a folder of its own in --out; returns 1 if one of them fails."""
+    parser = argparse.ArgumentParser(prog="python -m examples all", allow_abbrev=False)
+    parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="each writes to DIR/NAME")
+    args, rest = parser.parse_known_args(options)
+    lines = []
+    for name in modules:
+        print(f"\n=== {name}\n", flush=True)
+        began = time.perf_counter()
+        code = main([name, *rest, "--out", str(args.out / name)])
+        lines.append([name, "passed" if code == 0 else f"FAILED ({code})", f"{time.perf_counter() - began:.0f} s"])
+        if code == 130:  # Ctrl-C means all of them
+            break
+    print("\n=== all\n")
+    print_table(["name", "", "took"], lines)
+    return int(any(not line[1].startswith("passed") for line in lines))
+
+
 def report(runs: list[str], modules: dict[str, str]) -> int:
     """Take `runs` in and rebuild docs/RESULTS.md; with --check only say whether it is up to date."""
     if runs == ["--check"]:
@@ -75,13 +96,16 @@ def main(argv: list[str]) -> int:
         show_list(modules)
         return 0
     name, options = argv[0].rpartition("/")[2], argv[1:]
-    if name not in modules and name != "report":
+    commands = {"all": run_all, "report": report}
+    if name not in modules and name not in commands:
         near = difflib.get_close_matches(name, modules, 1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(modules)}"
         print(f"examples: there is no example {argv[0]!r}; {hint}", file=sys.stderr)
         return 2
     try:
-        return report(options, modules) if name == "report" else importlib.import_module(modules[name]).main(options)
+        if name in commands:
+            return commands[name](options, modules)
+        return importlib.import_module(modules[name]).main(options)
     except (DataError, ImportError, ResumeError, results.ResultsError) as error:  # what is missing or does not fit
         print(f"{name}: {error}", file=sys.stderr)
         return 2

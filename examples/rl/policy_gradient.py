@@ -39,7 +39,7 @@ from tinygrad_lite.optim import Adam
 
 ABOUT = About(
     summary="REINFORCE, reward to go, a learned baseline and A2C balance a pole",
-    paper="Williams 1992; Sutton et al. 1999; Mnih et al. 2016, arXiv:1602.01783",
+    paper="Williams 1992; Mnih et al. 2016, arXiv:1602.01783",
     minutes=5,
     quick_minutes=0.5,
 )
