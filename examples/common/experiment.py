@@ -25,6 +25,7 @@ from typing import Any
 import tinygrad_lite as tl
 from examples.common.command import seeds_of
 from examples.common.extras import need
+from examples.common.figures import save
 from examples.common.report import Report, as_json, replacing
 
 SEEDS = 3
@@ -108,14 +109,12 @@ class Experiment:
 
         caption: what is to be seen, for somebody who sees the figure only.
         """
-        from examples.common import figures
-
         for axes in figure.axes:
             if axes.axison and axes.get_label() != "<colorbar>" and not (axes.get_xlabel() and axes.get_ylabel()):
                 raise ValueError(
                     f"{self.name}: the panel {axes.get_title('left')!r} of {name} has an axis without a label"
                 )
-        figures.save(figure, self.out / f"{name}.png")
+        save(figure, self.out / f"{name}.png")
         self.report.figures.append({"file": f"{name}.png", "caption": caption})
 
     @property

@@ -45,7 +45,7 @@ def save(figure: Any, path: Path) -> Path:
     return path
 
 
-def panels(*titles: str, columns: int = 3, size: tuple[float, float] = (4.6, 3.6)) -> tuple[Any, list[Any]]:
+def panels(*titles: str, columns: int = 3, size: tuple[float, float] = (4.0, 3.4)) -> tuple[Any, list[Any]]:
     """A figure with a panel for each title, at most `columns` beside each other; size: of one, in inches."""
     plt = pyplot()
     columns = min(columns, len(titles))
@@ -71,7 +71,7 @@ def bands(axes: Any, x: Sequence[float], runs: Mapping[str, Any], xlabel: str, y
             sd = values.std(0, ddof=1)
             axes.fill_between(x, mean - sd, mean + sd, color=line.get_color(), alpha=0.2, linewidth=0)
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.legend()
+    axes.legend(frameon=True, framealpha=0.8, edgecolor="none", fontsize=10)
 
 
 def bars(axes: Any, runs: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, marks: Mapping[str, float]) -> None:

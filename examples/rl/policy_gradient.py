@@ -19,6 +19,10 @@ episode; in the check and for the variances it is there. One process plays 16 en
 threads. The rate of each method is the best of 0.001, 0.003 and 0.01 by the mean return while training with seed 100,
 which is not among those reported. A score is the mean of 100 new episodes, the actions drawn from the final policy.
 
+What came out: the reward to go has a sixth of the variance, the baseline half of that again for a new policy, a fifth
+for one that has learned a little. With a baseline, or as A2C, the pole stands after 100,000 steps; without, it does not
+after 250,000, nor does the reward to go learn faster than the full return with every seed.
+
     python -m examples policy_gradient            four methods, three seeds
     python -m examples policy_gradient --quick    40,000 steps, one seed
 """
@@ -40,7 +44,7 @@ from tinygrad_lite.optim import Adam
 ABOUT = About(
     summary="REINFORCE, reward to go, a learned baseline and A2C balance a pole",
     paper="Williams 1992; Mnih et al. 2016, arXiv:1602.01783",
-    minutes=5,
+    minutes=6,
     quick_minutes=0.5,
 )
 
@@ -159,7 +163,8 @@ def train(name: str, seed: int, budget: int) -> dict[str, Any]:
             bar.update(stage.steps - before)
     at = np.linspace(0, budget, 51)[1:]
     curve = np.interp(at, *zip(*seen)).round(1)
-    return {"score": score(learner.policy, seed), "steps": at, "curve": curve, "value": value_map(learner.value)}
+    value = value_map(learner.value) if name == "A2C" else None
+    return {"score": score(learner.policy, seed), "steps": at, "curve": curve, "value": value}
 
 
 def score(policy: Callable[[Any], Any], seed: int) -> float:
@@ -220,8 +225,7 @@ def checks(report: Report) -> None:
         estimate = tl.grad(surrogate(lambda x: tl.tensor(x) @ theta, batch, w * chance), theta).numpy()
         error = np.abs(estimate - exact).max()
         report.check(f"the mean of the estimator is the exact gradient: {name}", error < 1e-10, f"error {error:.0e}")
-    learner = Learner(METHODS["baseline"])
-    played = Stage("CartPole-v1", 2, 0).play(learner.policy)
+    learner, played = Learner(METHODS["baseline"]), Stage("CartPole-v1", 2, 0).play(lambda x: tl.zeros((len(x), 2)))
     surrogate(learner.policy, played, weights(played, learner.method, learner.value, GAMMA, False)).backward()
     untouched = all(p.grad is None for p in learner.value.parameters())
     report.check("the policy's loss leaves no gradient in the value", untouched)
@@ -256,7 +260,7 @@ def judge(report: Report, found: dict[str, list], spreads: dict[str, list], chan
     for worse, better in (("full return", "reward to go"), ("reward to go", "baseline")):
         gain = np.subtract(areas[better], areas[worse])
         told = f"{better} learns faster than {worse}: mean return while training"
-        report.claim(told, gain.mean() > 0, spread(gain, "{:+.0f}".format), "> 0")
+        report.claim(told, gain.min() > 0, spread(gain, "{:+.0f}".format), "> 0 with every seed")
     mean, told = np.mean(scores["A2C"]), spread(scores["A2C"], show)
     report.claim("A2C solves CartPole-v1", mean >= 475, told, "≥ 475", "solved is 475 (openai/gym wiki)")
     report.headline = f"A2C {told} of 500"
