@@ -71,7 +71,7 @@ def bands(axes: Any, x: Sequence[float], runs: Mapping[str, Any], xlabel: str, y
             sd = values.std(0, ddof=1)
             axes.fill_between(x, mean - sd, mean + sd, color=line.get_color(), alpha=0.2, linewidth=0)
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.legend(frameon=True, framealpha=0.8, edgecolor="none", fontsize=10)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, fontsize=10)  # below, where no line can be
 
 
 def bars(axes: Any, runs: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, marks: Mapping[str, float]) -> None:

@@ -39,7 +39,7 @@ def spread(values: Sequence[float], show: Callable[[float], str] = "{:.4g}".form
     """'mean ± standard deviation' of the runs; of a single one its value."""
     if len(values) == 1:
         return show(values[0])
-    return f"{show(float(np.mean(values)))} ± {show(float(np.std(values, ddof=1)))}"
+    return f"{show(float(np.mean(values)))} ± {show(float(np.std(values, ddof=1))).lstrip('+')}"
 
 
 def percent(share: float) -> str:

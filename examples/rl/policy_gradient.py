@@ -256,7 +256,7 @@ def judge(report: Report, found: dict[str, list], spreads: dict[str, list], chan
     for more, less, least in (("full return", "reward to go", 1.0), ("reward to go", "baseline", 1.5)):
         for policy, seen in spreads.items():
             ratio = [r[more] / r[less] for r in seen]
-            report.gate(f"variance of the gradient, policy {policy}: {more} / {less}", ratio, least)
+            report.gate(f"variance of the gradient, policy {policy}: {more} / {less}", ratio, least, "{:.1f}".format)
     for worse, better in (("full return", "reward to go"), ("reward to go", "baseline")):
         gain = np.subtract(areas[better], areas[worse])
         told = f"{better} learns faster than {worse}: mean return while training"

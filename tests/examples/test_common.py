@@ -161,6 +161,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 def test_the_spread_of_runs():
     assert spread([0.25]) == "0.25"
     assert spread([1, 2, 3]) == "2 ± 1"
+    assert spread([1, 2, 3], "{:+.1f}".format) == "+2.0 ± 1.0"
 
 
 def test_a_table_has_columns_as_wide_as_needed(capsys):
