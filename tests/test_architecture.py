@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,15 @@ def test_no_file_is_longer_than_500_lines_and_each_says_what_it_is_for(path):
     text = path.read_text()
     assert len(text.splitlines()) <= 500
     assert not text.strip() or ast.get_docstring(ast.parse(text)), "a file opens with what it is for"
+
+
+def test_every_package_is_installed():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    listed = set(setup["options"]["packages"].split(", "))
+    folders = {path.parent for path in FILES if path.name == "__init__.py"}
+    engine = {".".join(f.relative_to(ROOT).parts) for f in folders if inside(f, "tinygrad_lite")}
+    assert listed == {*engine, "tinygrad_lite.layers", "tinygrad_lite.optim"}
 
 
 def test_the_core_stays_under_700_lines():

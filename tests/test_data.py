@@ -23,6 +23,7 @@ from tinygrad_lite.data import (
     DataLoader,
     Images,
     Source,
+    at_hand,
     cache_folder,
     digits,
     find,
@@ -318,6 +319,20 @@ def test_a_file_is_found_in_the_data_folder_before_the_cache(folders):
     assert find(source(), "a.gz") == in_cache
 
 
+def test_at_hand_is_what_is_found_without_a_download(folders):
+    assert at_hand(source("http://127.0.0.1:9/"), "a.gz") is None
+    path = put(folders[1])
+    assert at_hand(source(), "a.gz") == path
+
+
+def test_a_file_may_have_another_address_or_none(folders):
+    files = dict.fromkeys(("a", "b", "c"), "0" * 64)
+    known = Source("letters", "", "", ("http://x/",), files, elsewhere={"b": ("http://y/z",), "c": ()})
+    assert [known.addresses(name) for name in files] == [("http://x/a",), ("http://y/z",), ()]
+    with pytest.raises(DataError, match="c is not on this machine[^~]*has no address"):
+        find(known, "c")
+
+
 @pytest.mark.parametrize("place", [0, 1])
 @pytest.mark.parametrize("content", [CONTENT[:-1], b"", b"<html>not here</html>"])
 def test_a_file_with_another_sha256_is_refused_by_name(folders, place, content):
@@ -387,7 +402,8 @@ def test_the_cache_folder_is_the_users(monkeypatch, tmp_path):
 def test_every_source_is_documented():
     for name, known in SOURCES.items():
         assert known.name == name and known.licence and known.citation
-        assert all(url.endswith("/") for url in known.urls) and all(len(sha) == 64 for sha in known.files.values())
+        assert all(url.endswith("/") for url in known.urls) and set(known.elsewhere) <= set(known.files)
+        assert all(len(sha) == 64 for sha in known.files.values())
 
 
 # ----------------------------------------------------------------------------------- data sets

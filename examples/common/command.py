@@ -40,6 +40,7 @@ def command_line(name: str, text: str, seeds: str = "3", out: str = "") -> argpa
         prog=f"python -m examples {name}",
         description=text.strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        conflict_handler="resolve",  # an example may put its own words to an option
     )
     parser.add_argument("--quick", action="store_true", help="a short run with one seed and a lower gate")
     which = parser.add_mutually_exclusive_group()
@@ -47,6 +48,7 @@ def command_line(name: str, text: str, seeds: str = "3", out: str = "") -> argpa
     which.add_argument("--seed", type=whole(0), metavar="S", help="run this one seed")
     out = out or f"runs/{name}"
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"where results are written (default: {out})")
+    parser.add_argument("--resume", action="store_true", help="go on with the run that was stopped or killed there")
     return parser
 
 

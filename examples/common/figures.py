@@ -45,6 +45,49 @@ def save(figure: Any, path: Path) -> Path:
     return path
 
 
+def panels(*titles: str, columns: int = 3, size: tuple[float, float] = (4.0, 3.4)) -> tuple[Any, list[Any]]:
+    """A figure with a panel for each title, at most `columns` beside each other; size: of one, in inches."""
+    plt = pyplot()
+    columns = min(columns, len(titles))
+    rows = -(-len(titles) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(columns * size[0], rows * size[1]), squeeze=False)
+    for axes, title in zip(grid.flat, titles):
+        axes.set_title(title)
+    for axes in grid.flat[len(titles) :]:
+        axes.set_axis_off()
+    return figure, list(grid.flat[: len(titles)])
+
+
+def bands(axes: Any, x: Sequence[float], runs: Mapping[str, Any], xlabel: str, ylabel: str) -> None:
+    """For each name a line, the mean of its seeds, in a band of one standard deviation.
+
+    runs: (seeds, len(x)) each, or the seeds' lists of the same length.
+    """
+    for name, values in runs.items():
+        values = np.asarray(values, float)
+        mean = values.mean(0)
+        (line,) = axes.plot(x, mean, label=name)
+        if len(values) > 1:
+            sd = values.std(0, ddof=1)
+            axes.fill_between(x, mean - sd, mean + sd, color=line.get_color(), alpha=0.2, linewidth=0)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, fontsize=10)  # below, where no line can be
+
+
+def bars(axes: Any, runs: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, marks: Mapping[str, float]) -> None:
+    """For each name a bar, the mean of its seeds, with every seed as a point, and a line across for each of `marks`."""
+    for k, values in enumerate(runs.values()):
+        axes.bar(k, np.mean(values), color=COLOURS[k % len(COLOURS)], alpha=0.6)
+        axes.plot([k] * len(values), values, "k.", markersize=5)
+    for k, (name, value) in enumerate(marks.items()):
+        axes.axhline(value, color="0.3", linestyle=("--", ":", "-.")[k % 3], label=name)
+    axes.set_xticks(range(len(runs)), list(runs))
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.grid(axis="x", visible=False)
+    if marks:
+        axes.legend()
+
+
 def confusion(axes: Any, counts: np.ndarray, names: Sequence[str]) -> None:
     """A confusion matrix: how often the true class of a row was taken for the class of a column.
 

@@ -39,7 +39,7 @@ def spread(values: Sequence[float], show: Callable[[float], str] = "{:.4g}".form
     """'mean ± standard deviation' of the runs; of a single one its value."""
     if len(values) == 1:
         return show(values[0])
-    return f"{show(float(np.mean(values)))} ± {show(float(np.std(values, ddof=1)))}"
+    return f"{show(float(np.mean(values)))} ± {show(float(np.std(values, ddof=1))).lstrip('+')}"
 
 
 def percent(share: float) -> str:
@@ -60,6 +60,22 @@ class Row:
     baseline: str = ""
     values: Sequence[float] = ()
 
+    @property
+    def verdict(self) -> str:
+        """What came of it, in a word or some."""
+        if self.kind == "CLAIM":
+            return "reproduced" if self.passed else "not reproduced at this scale"
+        return "pass" if self.passed else "FAIL"
+
+
+COLUMNS = ("kind", "claim", "paper", "measured", "baseline", "threshold", "verdict")
+"""What is shown of a Row."""
+
+
+def recalled(number: str) -> str:
+    """A paper's number that was recalled and not seen: '9.5% (?)'."""
+    return f"{number} (?)"
+
 
 class Report:
     """Collects rows and numbers, prints them, writes them to `out`/results.json and knows the exit code.
@@ -71,9 +87,11 @@ class Report:
         self.name, self.out, self.settings = name, out, settings
         self.rows: list[Row] = []
         self.numbers: dict[str, Any] = {}
+        self.figures: list[dict[str, str]] = []
         self.headline = ""
         self.interrupted = False
         self.began = time.time()
+        self.seconds_before = 0.0
 
     def check(self, claim: str, passed: bool, measured: str = "") -> None:
         """Add an exact property."""
@@ -83,20 +101,45 @@ class Report:
         self,
         claim: str,
         values: Sequence[float],
-        at_least: float,
+        at_least: float | None = None,
         show: Callable[[float], str] = "{:.4g}".format,
         paper: str = "",
         baseline: str = "",
+        at_most: float | None = None,
+        in_seeds: int | None = None,
     ) -> None:
-        """Add a threshold for the mean of `values`. paper, baseline: what they reach, in words."""
-        passed, threshold = bool(np.mean(values) >= at_least), f"≥ {show(at_least)}"
+        """Add a threshold, at_least or at_most, for the mean of `values`, or with in_seeds for so many of them.
+
+        paper, baseline: what they reach, in words; the paper's number with its source, `recalled` if it was not seen.
+        """
+        if (at_least is None) == (at_most is None):
+            raise ValueError(f"gate: {claim!r} needs one of at_least and at_most")
+        sign, limit = ("≥", at_least) if at_most is None else ("≤", at_most)
+
+        def meets(value: float) -> bool:
+            return bool(value >= limit if sign == "≥" else value <= limit)  # not a number meets nothing
+
+        threshold = f"{sign} {show(float(limit))}"  # type: ignore[arg-type]
+        if in_seeds is None:
+            passed = meets(float(np.mean(values)))
+        else:
+            needed = min(in_seeds, len(values))
+            passed = sum(map(meets, values)) >= needed
+            threshold += f" in {needed} of {len(values)}"
         self.rows.append(Row("GATE", claim, passed, spread(values, show), threshold, paper, baseline, values))
 
     def claim(
-        self, claim: str, reproduced: bool, measured: str, threshold: str = "", paper: str = "", baseline: str = ""
+        self,
+        claim: str,
+        reproduced: bool,
+        measured: str,
+        threshold: str = "",
+        paper: str = "",
+        baseline: str = "",
+        values: Sequence[float] = (),
     ) -> None:
         """Add a finding that does not decide the exit code."""
-        self.rows.append(Row("CLAIM", claim, bool(reproduced), measured, threshold, paper, baseline))
+        self.rows.append(Row("CLAIM", claim, bool(reproduced), measured, threshold, paper, baseline, values))
 
     @property
     def exit_code(self) -> int:
@@ -107,13 +150,8 @@ class Report:
 
     def print(self) -> None:
         """Print the rows as a table; columns in which nothing stands are left out."""
-        verdicts = {True: "reproduced", False: "not reproduced at this scale"}
-        lines = [
-            [r.kind, r.claim, r.paper, r.measured, r.baseline, r.threshold]
-            + [verdicts[r.passed] if r.kind == "CLAIM" else "pass" if r.passed else "FAIL"]
-            for r in self.rows
-        ]
-        print_table(["", "claim", "paper", "measured", "baseline", "threshold", "verdict"], lines)
+        lines = [[getattr(row, column) for column in COLUMNS] for row in self.rows]
+        print_table(["" if column == "kind" else column for column in COLUMNS], lines)
 
     def save(self) -> Path:
         """Write results.json, whole or not at all."""
@@ -123,12 +161,13 @@ class Report:
             "passed": self.exit_code == 0,
             "interrupted": self.interrupted,
             "date": time.strftime("%Y-%m-%d %H:%M", time.localtime(self.began)),
-            "seconds": round(time.time() - self.began, 1),
+            "seconds": round(time.time() - self.began + self.seconds_before, 1),
             "command": f"python -m examples {' '.join(sys.argv[1:])}",
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
             "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
             "settings": self.settings,
             "rows": [asdict(row) for row in self.rows],
+            "figures": self.figures,
             **self.numbers,
         }
         self.out.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import sys
@@ -31,11 +32,47 @@ def test_the_list_names_every_example(argv, capsys, tmp_path, monkeypatch):
         assert name in printed and about.summary in printed and about.paper in printed
 
 
+PUBLIC = {"tinygrad_lite", "tinygrad_lite.data", "tinygrad_lite.layers", "tinygrad_lite.optim"}
+
+
+def modules_imported(path: Path) -> set[str]:
+    """The modules that a file imports, wherever in it."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return names | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+
+
+def test_every_example_uses_the_public_api_alone():
+    for name, module in program.find_all().items():
+        found = modules_imported(Path(importlib.import_module(module).__file__))
+        others = {m for m in found - PUBLIC if m.split(".")[0] not in {*sys.stdlib_module_names, "numpy", "examples"}}
+        assert not others, f"{name} imports {others}; an extra comes through need(), ours by its public name"
+
+
+def test_all_runs_every_example_and_fails_with_one(monkeypatch, capsys, tmp_path):
+    ran = []
+
+    class Fake:
+        def __init__(self, name):
+            self.name = name
+
+        def main(self, options):
+            ran.append((self.name, options))
+            return int(self.name == "b")
+
+    monkeypatch.setattr(program, "find_all", lambda: {"a": "a", "b": "b"})
+    monkeypatch.setattr(program.importlib, "import_module", Fake)
+    assert program.main(["all", "--quick", "--out", str(tmp_path)]) == 1
+    assert ran == [(name, ["--quick", "--out", str(tmp_path / name)]) for name in "ab"]
+    assert "a     passed" in capsys.readouterr().out
+
+
 def test_every_example_keeps_to_the_house():
     for name, module in program.find_all().items():
         example = importlib.import_module(module)
         assert callable(example.main) and len(example.__doc__.splitlines()) > 5, name
         assert not example.ABOUT.summary.endswith(".") and len(example.ABOUT.summary) < 80, name
+        assert len(example.ABOUT.paper) <= 60 and example.ABOUT.quick_minutes <= 1, name
         assert len(Path(example.__file__).read_text("utf-8").splitlines()) <= 300, name
 
 
@@ -124,6 +161,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 def test_the_spread_of_runs():
     assert spread([0.25]) == "0.25"
     assert spread([1, 2, 3]) == "2 ± 1"
+    assert spread([1, 2, 3], "{:+.1f}".format) == "+2.0 ± 1.0"
 
 
 def test_a_table_has_columns_as_wide_as_needed(capsys):
