@@ -17,4 +17,6 @@ from tinygrad_lite.layers.pooling import *
 from tinygrad_lite.layers.recurrent import *
 from tinygrad_lite.layers.resnet import *
 from tinygrad_lite.layers.reversible import *
+from tinygrad_lite.layers.revnet import *
 from tinygrad_lite.layers.summary import *
+from tinygrad_lite.layers.vgg import *
