@@ -8,6 +8,7 @@ from tinygrad_lite.layers.convolution import *
 from tinygrad_lite.layers.dropout import *
 from tinygrad_lite.layers.embedding import *
 from tinygrad_lite.layers.functional import *
+from tinygrad_lite.layers.hooks import *
 from tinygrad_lite.layers.linear import *
 from tinygrad_lite.layers.loss import *
 from tinygrad_lite.layers.module import *
