@@ -19,6 +19,7 @@ from tinygrad_lite.tensor import Array, Tensor
 
 __all__ = ["LoadResult", "Module"]
 
+
 class LoadResult(NamedTuple):
     """The names that `load_state_dict` did not find in the state dict, and those that it has no place for."""
 
