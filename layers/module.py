@@ -378,7 +378,7 @@ class Module(Hooks):
         return f"{type(self).__name__}(\n  {body}\n)"
 
     def summary(self, *inputs: Any) -> Any:
-        """A table of the layers with their output shapes, parameters and buffers; see `layers.summary`."""
+        """A table of the layers with their output shapes, parameters, buffers and FLOPs; see `layers.summary`."""
         from tinygrad_lite.layers.summary import summary
 
         return summary(self, *inputs)

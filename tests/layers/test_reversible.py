@@ -109,7 +109,7 @@ def test_what_was_stored_may_be_overwritten():
 def peak(blocks, reversible):
     """Bytes of the largest moment of a forward and a backward pass, beyond the parameters."""
     net = ReversibleSequence(*(ReversibleBlock(Tanh(), Linear(8, 8)) for _ in range(blocks)))
-    x = tl.ones(40_000, 16, requires_grad=True)
+    x = tl.ones(16_000, 16, requires_grad=True)
     gc.collect()
     gc.disable()  # what is not freed by counting references counts
     tracemalloc.start()
@@ -121,7 +121,7 @@ def peak(blocks, reversible):
 
 
 def test_memory_is_flat_in_depth():
-    peak(1, True)
+    peak(4, True), peak(4, False)  # which may compile kernels
     assert peak(32, True) < 1.15 * peak(4, True)
     assert peak(32, False) > 4 * peak(4, False)
 
