@@ -10,6 +10,7 @@ from tinygrad_lite.layers.distance import *
 from tinygrad_lite.layers.dropout import *
 from tinygrad_lite.layers.embedding import *
 from tinygrad_lite.layers.functional import *
+from tinygrad_lite.layers.hooks import *
 from tinygrad_lite.layers.linear import *
 from tinygrad_lite.layers.loss import *
 from tinygrad_lite.layers.loss_classification import *
@@ -23,5 +24,8 @@ from tinygrad_lite.layers.pooling import *
 from tinygrad_lite.layers.recurrent import *
 from tinygrad_lite.layers.reparametrization import *
 from tinygrad_lite.layers.resnet import *
+from tinygrad_lite.layers.reversible import *
+from tinygrad_lite.layers.revnet import *
 from tinygrad_lite.layers.summary import *
 from tinygrad_lite.layers.upsampling import *
+from tinygrad_lite.layers.vgg import *

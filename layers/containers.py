@@ -11,7 +11,7 @@ from tinygrad_lite.layers.module import Module
 from tinygrad_lite.layers.parameter import Parameter
 from tinygrad_lite.tensor import Array
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterList", "Sequential"]
+__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
 class _Row(Module):
@@ -80,11 +80,18 @@ class _Row(Module):
             self.append(value)
         return self
 
-    def insert(self, index: int, value: Any) -> None:
-        """Put an entry before place `index`, as in a list."""
+    def insert(self, index: int, value: Any) -> Self:
+        """Put an entry before place `index`, as in a list; returns the container."""
         values = list(self)
         values.insert(index, value)
         self._refill(values)
+        return self
+
+    def __iadd__(self, values: Iterable[Any]) -> Self:
+        return self.extend(values)
+
+    def __add__(self, values: Iterable[Any]) -> _Row:
+        return self._made([(str(place), value) for place, value in enumerate([*self, *values])])
 
     def pop(self, index: int = -1) -> Any:
         """Take an entry out, and return it."""
@@ -164,42 +171,35 @@ class ParameterList(_Row):
         return ParameterList(value for _, value in entries)
 
     def __repr__(self) -> str:
-        lines = [f"\n  ({name}): {value.dtype}{list(value.shape)}" for name, value in self._entries().items()]
-        return f"ParameterList({''.join(lines)}\n)" if lines else "ParameterList()"
+        return f"ParameterList({_listed(self._entries())})"
 
 
-class ModuleDict(Module):
-    """A dict of modules by name, whose parameters belong to the module that holds it.
+class _Dict(Module):
+    """Entries that are attributes: what the dicts share."""
 
-    A name is a string without '.', and none that Module uses itself ('training', 'forward', ...).
+    kind: type = Module
 
-    >>> import tinygrad_lite as tl
-    >>> from tinygrad_lite.layers import Linear, ModuleDict, ReLU
-    >>> heads = ModuleDict({"a": Linear(2, 1), "b": ReLU()})
-    >>> heads["a"](tl.ones(1, 2)).shape
-    (1, 1)
-    """
-
-    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] = ()) -> None:
+    def __init__(self, entries: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
         super().__init__()
-        self.update(modules)
+        self.update(entries)
 
-    def _entries(self) -> dict[str, Module]:
-        return {name: value for name, value in self.__dict__.items() if isinstance(value, Module)}
+    def _entries(self) -> dict[str, Any]:
+        kind = self.kind
+        return {name: value for name, value in self.__dict__.items() if isinstance(value, kind)}
 
-    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
-        """Add modules, or replace those of the same name."""
-        for name, module in dict(modules).items():
-            self[name] = module
+    def update(self, entries: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+        """Add entries, or replace those of the same name."""
+        for name, value in entries.items() if isinstance(entries, (Mapping, _Dict)) else entries:
+            self[name] = value
 
     def __getitem__(self, name: str) -> Any:
         entries = self._entries()
         if name not in entries:
-            raise KeyError(f"ModuleDict: there is no {name!r}; there is {', '.join(entries) or 'none'}")
+            raise KeyError(f"{type(self).__name__}: there is no {name!r}; there is {', '.join(entries) or 'none'}")
         return entries[name]
 
-    def __setitem__(self, name: str, module: Module) -> None:
-        self.register_module(name, module)
+    def __setitem__(self, name: str, value: Any) -> None:
+        raise NotImplementedError
 
     def __delitem__(self, name: str) -> None:
         self[name]
@@ -218,21 +218,66 @@ class ModuleDict(Module):
         """The names, in the order of their adding."""
         return self._entries().keys()
 
-    def values(self) -> ValuesView[Module]:
-        """The modules."""
+    def values(self) -> ValuesView[Any]:
+        """The entries."""
         return self._entries().values()
 
-    def items(self) -> ItemsView[str, Module]:
-        """Names and modules."""
+    def items(self) -> ItemsView[str, Any]:
+        """Names and entries."""
         return self._entries().items()
 
-    def pop(self, name: str) -> Module:
-        """Take a module out, and return it."""
-        module = self[name]
+    def get(self, name: str, default: Any = None) -> Any:
+        """The entry of a name, or `default`."""
+        return self._entries().get(name, default)
+
+    def pop(self, name: str) -> Any:
+        """Take an entry out, and return it."""
+        value = self[name]
         del self[name]
-        return module
+        return value
 
     def clear(self) -> None:
-        """Take all modules out."""
+        """Take all entries out."""
         for name in self._entries():
             delattr(self, name)
+
+
+class ModuleDict(_Dict):
+    """A dict of modules by name, whose parameters belong to the module that holds it.
+
+    A name is a string without '.', and none that Module uses itself ('training', 'forward', ...).
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import Linear, ModuleDict, ReLU
+    >>> heads = ModuleDict({"a": Linear(2, 1), "b": ReLU()})
+    >>> heads["a"](tl.ones(1, 2)).shape
+    (1, 1)
+    """
+
+    def __setitem__(self, name: str, module: Module) -> None:
+        self.register_module(name, module)
+
+
+class ParameterDict(_Dict):
+    """A dict of parameters by name; arrays and Tensors become parameters. Names as in `ModuleDict`.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import ParameterDict
+    >>> scales = ParameterDict({"left": tl.ones(2), "right": tl.zeros(2)})
+    >>> [(name, p.requires_grad) for name, p in scales.named_parameters()]
+    [('left', True), ('right', True)]
+    """
+
+    kind = Parameter
+
+    def __setitem__(self, name: str, value: Array) -> None:
+        self.register_parameter(name, value if isinstance(value, Parameter) else Parameter(value))
+
+    def __repr__(self) -> str:
+        return f"ParameterDict({_listed(self._entries())})"
+
+
+def _listed(parameters: Mapping[str, Parameter]) -> str:
+    """A line for each parameter, as PyTorch's lists of them are printed."""
+    lines = [f"\n  ({name}): {value.dtype}{list(value.shape)}" for name, value in parameters.items()]
+    return "".join(lines) + "\n" if lines else ""

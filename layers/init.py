@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 import tinygrad_lite as tl
 from tinygrad_lite.tensor import Array, Tensor
 
+if TYPE_CHECKING:
+    from tinygrad_lite.layers.module import Module
+
 __all__ = [
     "calculate_gain",
     "constant_",
+    "dirac_",
     "eye_",
+    "forget_gate_bias_",
     "kaiming_normal_",
     "kaiming_uniform_",
+    "lecun_normal_",
     "normal_",
     "ones_",
     "orthogonal_",
+    "sparse_",
     "trunc_normal_",
     "uniform_",
     "xavier_normal_",
@@ -95,6 +103,46 @@ def eye_(tensor: Tensor) -> Tensor:
     if tensor.ndim != 2:
         raise ValueError(f"eye_: needs a matrix, got shape {tensor.shape}")
     return _fill(tensor, np.eye(tensor.shape[0], tensor.shape[1]), "eye_")
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """The weight (out, in, *kernel) of a convolution that passes its channels on: 1 in the middle of the kernel.
+
+    Channel k goes to channel k, as far as there are as many; in each of the groups.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import init
+    >>> x = tl.randn(1, 2, 5)
+    >>> bool((tl.conv1d(x, init.dirac_(tl.empty(2, 2, 3)), padding=1) == x).all())
+    True
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError(f"dirac_: needs the weight of a convolution, (out, in, *kernel), got shape {tensor.shape}")
+    if groups < 1 or tensor.shape[0] % groups:
+        raise ValueError(f"dirac_: {tensor.shape[0]} output channels can't be divided into {groups} groups")
+    values = np.zeros(tensor.shape)
+    each = tensor.shape[0] // groups
+    middle = tuple(n // 2 for n in tensor.shape[2:])
+    for group in range(groups):
+        for k in range(min(each, tensor.shape[1])):
+            values[(group * each + k, k, *middle)] = 1.0
+    return _fill(tensor, values, "dirac_")
+
+
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01) -> Tensor:
+    """N(0, std^2), but for a share of zeros in each column of a matrix: `sparsity` of its rows, rounded up.
+
+    Martens 2010, "Deep learning via Hessian-free optimization", section 5.
+    """
+    if tensor.ndim != 2:
+        raise ValueError(f"sparse_: needs a matrix, got shape {tensor.shape}")
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"sparse_: sparsity is a share, from 0 to 1, got {sparsity}")
+    rows, columns = tensor.shape
+    values = tl.generator().normal(0.0, std, tensor.shape)
+    order = np.argsort(tl.generator().random((rows, columns)), axis=0)
+    np.put_along_axis(values, order[: math.ceil(sparsity * rows)], 0.0, axis=0)
+    return _fill(tensor, values, "sparse_")
 
 
 # -------------------------------------------------------------------------------- scaled by the fan
@@ -173,6 +221,21 @@ def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlin
     return normal_(tensor, 0.0, _kaiming(tensor, a, mode, nonlinearity, "kaiming_normal_"))
 
 
+def lecun_normal_(tensor: Tensor) -> Tensor:
+    """N(0, 1 / fan_in): the variance of what comes out is that of what goes in.
+
+    LeCun et al. 1998, "Efficient backprop", section 4.6; what self-normalising networks start from (Klambauer et al.
+    2017, arXiv:1706.02515).
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import init
+    >>> _ = tl.manual_seed(0)
+    >>> init.lecun_normal_(tl.empty(1000, 400)).std().round(decimals=3)
+    tensor(0.05)
+    """
+    return normal_(tensor, 0.0, 1.0 / math.sqrt(max(_fans(tensor.shape, "lecun_normal_")[0], 1)))
+
+
 def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """A random matrix (the first axis by all others) with orthonormal rows or columns, times gain.
 
@@ -191,3 +254,36 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     q, r = np.linalg.qr(tl.generator().normal(size=(max(rows, columns), min(rows, columns))))
     q *= np.sign(np.diag(r))
     return _fill(tensor, gain * (q if rows >= columns else q.T).reshape(tensor.shape), "orthogonal_")
+
+
+# ------------------------------------------------------------------------------------------ networks
+
+AnyModule = TypeVar("AnyModule", bound="Module")
+
+
+def forget_gate_bias_(module: AnyModule, value: float = 1.0) -> AnyModule:
+    """Let every LSTM in a module remember at first: the bias of its forget gates becomes `value`; returns the module.
+
+    A forget gate that starts at sigmoid(0) = 1/2 halves the memory, and the gradient, at each time (Gers et al. 2000;
+    Jozefowicz et al. 2015, section 4, which recommends 1). The gate is given the sum of bias_ih and bias_hh, so
+    `value` goes into the first and 0 into the second; the other gates keep their biases.
+
+    Raises ValueError where there is no LSTM with biases.
+
+    >>> from tinygrad_lite.layers import LSTM, init
+    >>> lstm = init.forget_gate_bias_(LSTM(3, 2))
+    >>> lstm.bias_ih_l0[2:4].detach(), lstm.bias_hh_l0[2:4].detach()
+    (tensor([1., 1.]), tensor([0., 0.]))
+    """
+    biases = [
+        (name, bias, part.hidden_size)
+        for part in module.modules()
+        for name, bias in part.named_parameters(recurse=False)
+        if name.startswith(("bias_ih", "bias_hh")) and bias.size == 4 * part.hidden_size
+    ]
+    if not biases:
+        raise ValueError(f"forget_gate_bias_: {type(module).__name__} holds no LSTM or LSTMCell with biases")
+    for name, bias, size in biases:
+        with tl.no_grad():
+            bias._writable("forget_gate_bias_")[size : 2 * size] = value if name.startswith("bias_ih") else 0.0
+    return module

@@ -8,31 +8,16 @@ What a module does stands in `forward`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count
-from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 import tinygrad_lite as tl
+from tinygrad_lite.layers.hooks import NOTHING, Gates, Hooks
 from tinygrad_lite.layers.parameter import Parameter
 from tinygrad_lite.tensor import Array, Tensor
 
-__all__ = ["Handle", "LoadResult", "Module"]
-
-NOTHING: Mapping[Any, Any] = MappingProxyType({})
-
-
-class Handle(NamedTuple):
-    """What registering a hook returns; `remove()` takes the hook away again."""
-
-    module: Module
-    place: str
-    number: int
-
-    def remove(self) -> None:
-        hooks = getattr(self.module, self.place)
-        setattr(self.module, self.place, {k: hook for k, hook in hooks.items() if k != self.number})
+__all__ = ["LoadResult", "Module"]
 
 
 class LoadResult(NamedTuple):
@@ -42,7 +27,7 @@ class LoadResult(NamedTuple):
     unexpected_keys: list[str]
 
 
-class Module:
+class Module(Hooks):
     """A function with parameters. Subclass it, set parameters and children in `__init__`, compute in `forward`.
 
     >>> import tinygrad_lite as tl
@@ -65,12 +50,9 @@ class Module:
     """
 
     training: bool = True
-    # The names of the buffers, and whether each is saved in the state dict; hooks by number. A module replaces
-    # these mappings by its own and never changes them in place, so __init__ has nothing to prepare.
+    # The names of the buffers, and whether each is saved in the state dict. A module replaces the mapping by one of
+    # its own and never changes it in place, so __init__ has nothing to prepare.
     _buffers: Mapping[str, bool] = NOTHING
-    _forward_hooks: Mapping[int, Callable] = NOTHING
-    _forward_pre_hooks: Mapping[int, Callable] = NOTHING
-    _numbers = count()
 
     # ------------------------------------------------------------------------------ calling
 
@@ -81,54 +63,18 @@ class Module:
     def __call__(self, *args: Any, **params: Any) -> Any:
         try:
             if self._forward_pre_hooks:
-                args = self._before(args)
+                args, params = self._before(args, params)
+            gates = None
+            if self._backward_hooks or self._backward_pre_hooks:
+                gates = Gates(self)
+                args = gates.inputs(args)
             out = self.forward(*args, **params)
             if self._forward_hooks:
-                out = self._after(args, out)
+                out = self._after(args, params, out)
+            return out if gates is None else gates.outputs(out)
         except Exception as error:
             error.add_note(f"in {type(self).__name__}({self.extra_repr()})".removesuffix("()"))
             raise
-        return out
-
-    def _before(self, args: tuple) -> tuple:
-        """The arguments as the hooks before forward leave them."""
-        for hook in self._forward_pre_hooks.values():
-            changed = hook(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        return args
-
-    def _after(self, args: tuple, out: Any) -> Any:
-        """The result as the hooks after forward leave it."""
-        for hook in self._forward_hooks.values():
-            changed = hook(self, args, out)
-            out = out if changed is None else changed
-        return out
-
-    def register_forward_pre_hook(self, hook: Callable[[Any, tuple], Any]) -> Handle:
-        """Call `hook(module, args)` before each forward; what it returns, if anything, replaces the arguments."""
-        return self._register("_forward_pre_hooks", hook)
-
-    def register_forward_hook(self, hook: Callable[[Any, tuple, Any], Any]) -> Handle:
-        """Call `hook(module, args, output)` after each forward; what it returns, if anything, replaces the output.
-
-        Returns a handle whose `remove()` takes the hook away.
-
-        >>> import tinygrad_lite as tl
-        >>> from tinygrad_lite.layers import Linear
-        >>> layer = Linear(3, 2)
-        >>> handle = layer.register_forward_hook(lambda module, args, out: print(out.shape))
-        >>> _ = layer(tl.ones(5, 3))
-        (5, 2)
-        >>> handle.remove()
-        >>> _ = layer(tl.ones(5, 3))
-        """
-        return self._register("_forward_hooks", hook)
-
-    def _register(self, place: str, hook: Callable) -> Handle:
-        number = next(self._numbers)
-        setattr(self, place, {**getattr(self, place), number: hook})
-        return Handle(self, place, number)
 
     # -------------------------------------------------------------- parameters, buffers, children
 
@@ -432,7 +378,7 @@ class Module:
         return f"{type(self).__name__}(\n  {body}\n)"
 
     def summary(self, *inputs: Any) -> Any:
-        """A table of the layers with their output shapes, parameters and buffers; see `layers.summary`."""
+        """A table of the layers with their output shapes, parameters, buffers and FLOPs; see `layers.summary`."""
         from tinygrad_lite.layers.summary import summary
 
         return summary(self, *inputs)

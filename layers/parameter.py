@@ -1,12 +1,15 @@
-"""Parameter: a Tensor that a Module trains."""
+"""Parameter: a Tensor that a Module trains; and which of them weight decay is meant for."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_lite.tensor import Array, Tensor
 
-__all__ = ["Parameter"]
+if TYPE_CHECKING:
+    from tinygrad_lite.layers.module import Module
+
+__all__ = ["Parameter", "decay_groups"]
 
 
 class Parameter(Tensor):
@@ -36,3 +39,23 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
+
+
+def decay_groups(module: Module, weight_decay: float) -> list[dict[str, Any]]:
+    """The parameters of a module as groups for an optimizer, so that matrices decay, and biases and scales don't.
+
+    Weight decay is meant to keep weights small that are multiplied with the input; a bias or the scale of a
+    normalisation (a parameter of less than two axes) it would only pull away from where it belongs. Frozen parameters
+    are left out, and a shared one stands in its group once.
+
+    >>> import tinygrad_lite as tl
+    >>> from tinygrad_lite.layers import BatchNorm1d, Linear, Sequential, decay_groups
+    >>> net = Sequential(Linear(3, 4), BatchNorm1d(4), Linear(4, 2))
+    >>> groups = decay_groups(net, weight_decay=0.01)
+    >>> [(len(group["params"]), group["weight_decay"]) for group in groups]
+    [(2, 0.01), (4, 0.0)]
+    >>> optimizer = tl.optim.SGD(groups, lr=0.1)
+    """
+    trained = [p for p in module.parameters() if p.requires_grad]
+    split = [([p for p in trained if p.ndim > 1], weight_decay), ([p for p in trained if p.ndim <= 1], 0.0)]
+    return [{"params": params, "weight_decay": decay} for params, decay in split if params]

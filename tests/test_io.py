@@ -84,6 +84,51 @@ def test_training_state(suffix, tmp_path):
     assert (net(x) == other(x)).all()
 
 
+@suffixes
+def test_what_is_shared_is_written_once(suffix, tmp_path):
+    path = tmp_path / f"shared{suffix}"
+    net = Sequential(Linear(30, 30), Linear(30, 30))
+    tl.save(net.state_dict(), path)
+    apart = path.stat().st_size
+    net[1].weight = net[0].weight
+    for state in (net.state_dict(), {"model": net.state_dict(), "epoch": 3}):
+        tl.save(state, path)
+        assert path.stat().st_size < apart - 30 * 30 * 4 + 1000
+        same(tl.load(path), state)
+    loaded = tl.load(path)["model"]
+    assert loaded["0.weight"] is loaded["1.weight"] and loaded["0.bias"] is not loaded["1.bias"]
+    other = Sequential(Linear(30, 30), Linear(30, 30))
+    other.load_state_dict(loaded)
+    same(other.state_dict(), net.state_dict())
+
+
+@suffixes
+def test_parts_of_one_memory_are_no_shared_arrays(suffix, tmp_path):
+    path, whole = tmp_path / f"parts{suffix}", np.arange(6.0)
+    state = {
+        "all": whole,
+        "half": whole[:3],
+        "every": whole[::2],
+        "flat": whole.reshape(2, 3),
+        "bits": whole.view("i8"),
+    }
+    tl.save(state, path)
+    same(tl.load(path), state)
+
+
+def test_arrays_that_are_made_while_saving_are_not_taken_for_one(tmp_path):
+    class Made:
+        def __init__(self, value):
+            self.value = value
+
+        def __array__(self, dtype=None, copy=None):
+            return np.full(1000, self.value)
+
+    tl.save({str(k): Made(float(k)) for k in range(20)}, tmp_path / "made.npz")
+    loaded = tl.load(tmp_path / "made.npz")
+    assert all((loaded[str(k)] == k).all() for k in range(20))
+
+
 def test_numpy_reads_and_writes_the_same_files(tmp_path):
     path = tmp_path / "weights.npz"
     state = {"layer.weight": np.ones((2, 3)), "file": np.zeros(2), "a.npy": np.array(1.0)}

@@ -254,6 +254,8 @@ def hessian(function: Callable, primals: Any) -> Any:
 class Region:
     """A stretch of the tape whose saved values are dropped, and computed again when backward needs them."""
 
+    name = "checkpoint"
+
     def __init__(self, function: Callable, args: Sequence, params: dict) -> None:
         self.function, self.args, self.params = function, args, params
         self.number = next(clock)
@@ -277,31 +279,45 @@ class Region:
         self.count += 1
         return Deferred(self, self.count - 1)
 
+    def run(self, *args: Any) -> Any:
+        """The first run of the function; its nodes leave their saved values to this region."""
+        before = modes.flags, modes.region
+        modes.flags, modes.region = modes.flags | REGION, self
+        try:
+            return self.function(*args, **self.params)
+        finally:
+            modes.flags, modes.region = before
+
     def recall(self, index: int) -> list:
         """The saved values of node `index`; the first call runs the function again."""
         if index not in self.values:
-            if any(cell[0] > self.number for cell in self.cells):
-                raise GradientError(
-                    "checkpoint: a tensor that the function reads was changed in place after the forward pass, so "
-                    "it can't be computed again. Change it after backward."
-                )
-            found = Collector()
-            now = generator().bit_generator.state
-            generator().bit_generator.state = self.random
-            before = modes.flags, modes.region
-            modes.flags, modes.region = modes.flags | RECORD | REGION | REPLAY, found
-            try:
-                self.function(*[_same_kind(a) for a in self.args], **self.params)
-            finally:
-                modes.flags, modes.region = before
-                generator().bit_generator.state = now
-            if len(found.values) != self.count:
-                raise GradientError(
-                    f"checkpoint: the function recorded {self.count} operations at first and {len(found.values)} "
-                    "when run again; it must do the same each time"
-                )
-            self.values = dict(enumerate(found.values))
+            self.rerun(*[_same_kind(a) for a in self.args])
         return self.values.pop(index)
+
+    def rerun(self, *args: Any) -> Any:
+        """Run the function again, to have the saved values of its nodes; returns what it returns."""
+        if any(cell[0] > self.number for cell in self.cells):
+            raise GradientError(
+                f"{self.name}: a tensor that the function reads was changed in place after the forward pass, so "
+                "it can't be computed again. Change it after backward."
+            )
+        found = Collector()
+        now = generator().bit_generator.state
+        generator().bit_generator.state = self.random
+        before = modes.flags, modes.region
+        modes.flags, modes.region = modes.flags | RECORD | REGION | REPLAY, found
+        try:
+            out = self.function(*args, **self.params)
+        finally:
+            modes.flags, modes.region = before
+            generator().bit_generator.state = now
+        if len(found.values) != self.count:
+            raise GradientError(
+                f"{self.name}: the function recorded {self.count} operations at first and {len(found.values)} "
+                "when run again; it must do the same each time"
+            )
+        self.values = dict(enumerate(found.values))
+        return out
 
 
 class Deferred:
@@ -348,11 +364,6 @@ def checkpoint(function: Callable, *args: Any, **params: Any) -> Any:
     >>> x.grad
     tensor([1.       , 1.2533808])
     """
-    before = modes.flags, modes.region
     if not modes.flags & RECORD:
         return function(*args, **params)
-    modes.flags, modes.region = modes.flags | REGION, Region(function, args, params)
-    try:
-        return function(*args, **params)
-    finally:
-        modes.flags, modes.region = before
+    return Region(function, args, params).run(*args)

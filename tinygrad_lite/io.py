@@ -33,7 +33,8 @@ def save(state: Mapping[Any, Any], path: str | os.PathLike) -> None:
            them: a module's or an optimizer's state dict, or {'model': ..., 'optimizer': ..., 'epoch': 3}
     path   ends in .npz, or in .safetensors (needs `pip install tinygrad_lite[examples]`)
 
-    A file that was there before is replaced only when the new one is complete and on the disk.
+    What stands in several places, as the weights that layers share, is written once, and is one Tensor again when
+    loaded. A file that was there before is replaced only when the new one is complete and on the disk.
     Raises ValueError for another suffix, TypeError for what can't be saved (named by its place), OSError
     where the folder is missing or full.
 
@@ -51,8 +52,9 @@ def save(state: Mapping[Any, Any], path: str | os.PathLike) -> None:
     write = _format(path, "save")[0]
     if not isinstance(state, Mapping):
         raise TypeError(f"save: needs a dict of arrays, such as model.state_dict(), got {type(state).__name__}")
-    arrays: dict[str, np.ndarray] = {}
-    structure = _taken_apart(state, "", arrays)
+    found: dict[str, np.ndarray] = {}
+    structure = _taken_apart(state, "", found, {})
+    arrays = {name: np.asarray(_native(array), order="C") for name, array in found.items()}
     flat = all(content == {ARRAY: key} for key, content in structure["dict"])
     if not path.parent.is_dir():
         raise FileNotFoundError(f"save: there is no folder {path.parent}")
@@ -117,39 +119,47 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
 # ------------------------------------------------------------------------------------ structure
 
 
-def _taken_apart(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
-    """`value` as JSON, its arrays put into `arrays` under names made of the keys on the way."""
+def _taken_apart(value: Any, place: str, arrays: dict[str, np.ndarray], known: dict[Any, str]) -> Any:
+    """`value` as JSON, its arrays put into `arrays` under names made of the keys on the way.
+
+    known: from the memory of each array in `arrays` to its name.
+    """
     if isinstance(value, Mapping):
         for key in value:
             if type(key) not in (str, int):
                 raise TypeError(f"save: {place or 'the dict'} has the key {key!r}; keys are strings or integers")
         before = f"{place}." if place else ""
-        return {"dict": [[key, _taken_apart(v, f"{before}{key}", arrays)] for key, v in value.items()]}
+        return {"dict": [[key, _taken_apart(v, f"{before}{key}", arrays, known)] for key, v in value.items()]}
     if isinstance(value, (list, tuple)):
         kind = "list" if isinstance(value, list) else "tuple"
-        return {kind: [_taken_apart(v, f"{place}.{k}", arrays) for k, v in enumerate(value)]}
+        return {kind: [_taken_apart(v, f"{place}.{k}", arrays, known) for k, v in enumerate(value)]}
     if isinstance(value, np.generic) and value.dtype.kind in "fiub":
         return value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (Tensor, np.ndarray)) or hasattr(value, "__array__"):
-        return {ARRAY: _stored(value, place, arrays)}
+        return {ARRAY: _stored(value, place, arrays, known)}
     raise TypeError(
         f"save: {place} is a {type(value).__name__}; Tensors, arrays, numbers, strings, None, and dicts, lists and "
         "tuples of them can be saved"
     )
 
 
-def _stored(value: Any, place: str, arrays: dict[str, np.ndarray]) -> str:
-    """Put an array into `arrays`, and return the name it got."""
+def _stored(value: Any, place: str, arrays: dict[str, np.ndarray], known: dict[Any, str]) -> str:
+    """Put an array into `arrays`, unless it is there, and return its name."""
     try:
         array = to_array(np.asarray(value.detach() if hasattr(value, "detach") else value))
     except Exception as error:
         raise TypeError(f"save: {place} is a {type(value).__name__} that can't be saved: {error}") from error
+    memory = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype) if array.size else None
+    if memory in known:
+        return known[memory]
     name = "".join(c if c.isprintable() else "_" for c in place)
     while name in arrays or name == STRUCTURE:
         name += "_"
-    arrays[name] = np.asarray(_native(array), order="C")
+    arrays[name] = array  # which keeps its memory from being given to another array on the way
+    if memory is not None:
+        known[memory] = name
     return name
 
 

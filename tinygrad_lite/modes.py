@@ -93,8 +93,14 @@ class record_lines(_Switch):
     flag = LINES
 
 
+class replay(_Switch):
+    """Compute something a second time: running statistics, which have followed it once already, stay as they are."""
+
+    flag = REPLAY
+
+
 def is_replay() -> bool:
-    """Whether a checkpoint is computing something a second time: running statistics have been updated already."""
+    """Whether something is computed a second time, as by a checkpoint: running statistics have followed it already."""
     return bool(modes.flags & REPLAY)
 
 

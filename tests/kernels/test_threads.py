@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -40,6 +41,17 @@ def test_many_jobs_in_a_row_are_all_done(several):
     for k in range(3000):
         spread(lambda a, b: total.append(b - a), 10, 1e9)
         assert sum(total) == 10 * (k + 1)
+
+
+def test_what_a_task_holds_is_freed_when_it_is_done(several):
+    class Large:
+        pass
+
+    held = Large()
+    gone = weakref.ref(held)
+    spread(lambda a, b, held=held: None, 10, 1e9)
+    del held
+    assert gone() is None
 
 
 def test_a_small_task_stays_in_its_thread(several):

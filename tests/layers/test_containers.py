@@ -3,7 +3,17 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.layers.parity import check, needs_torch, normal, torch
-from tinygrad_lite.layers import Linear, Module, ModuleDict, ModuleList, Parameter, ParameterList, ReLU, Sequential
+from tinygrad_lite.layers import (
+    Linear,
+    Module,
+    ModuleDict,
+    ModuleList,
+    Parameter,
+    ParameterDict,
+    ParameterList,
+    ReLU,
+    Sequential,
+)
 
 
 def three():
@@ -98,3 +108,44 @@ def test_parameter_list():
     assert list(weights.state_dict()) == ["0", "1", "2"]
     assert [p.size for p in weights[1:]] == [3, 4]
     assert repr(weights[:1]) == "ParameterList(\n  (0): float32[2]\n)"
+
+
+def test_rows_are_added():
+    a, b, c = three()
+    net = Sequential(a)
+    longer = net + Sequential(b, c)
+    assert isinstance(longer, Sequential) and list(longer) == [a, b, c] and list(net) == [a]
+    net += [b]
+    assert list(net) == [a, b] and list(net.insert(0, c)) == [c, a, b]
+    weights = ParameterList([tl.zeros(2)])
+    both = weights + [tl.ones(3)]
+    assert both[0] is weights[0] and [p.size for p in both] == [2, 3]
+    assert [name for name, _ in both.named_parameters()] == ["0", "1"]
+
+
+def test_parameter_dict():
+    own = Parameter(tl.ones(3))
+    weights = ParameterDict({"b": tl.zeros(2), "a": own})
+    weights["c"] = np.ones(4)
+    assert list(weights) == ["b", "a", "c"] == list(weights.state_dict())
+    assert weights["a"] is own and all(isinstance(p, Parameter) for p in weights.values())
+    weights["c"] = new = Parameter(tl.zeros(1))
+    assert weights["c"] is new and weights.get("c") is new and weights.get("z", 3) == 3
+    assert weights.pop("c") is new and "c" not in weights and len(weights) == 2
+    weights.update([("d", tl.ones(1))])
+    weights.update(ParameterDict({"e": tl.ones(1)}))
+    assert list(weights.keys()) == ["b", "a", "d", "e"]
+    assert repr(ParameterDict({"a": own})) == "ParameterDict(\n  (a): float32[3]\n)"
+    assert repr(ParameterDict()) == "ParameterDict()"
+    with pytest.raises(KeyError, match="ParameterDict: there is no 'q'; there is b, a, d, e"):
+        weights["q"]
+    with pytest.raises(KeyError, match="already has an attribute 'keys'"):
+        weights["keys"] = own
+
+
+@needs_torch
+def test_parameter_dict_as_pytorch():
+    theirs = torch.nn.ParameterDict({"a": torch.ones(2), "b": torch.zeros(3)})
+    ours = ParameterDict({"a": tl.zeros(2), "b": tl.ones(3)})
+    assert ours.load_state_dict(theirs.state_dict()) == ([], [])
+    assert list(ours.state_dict()) == list(theirs.state_dict()) and (ours["a"] == 1).all()

@@ -162,6 +162,7 @@ class Crew:
             while len(job.finished) < job.count:
                 if not self.changed(self.board, DONE, number - 1, LOOKS, LEAVE):
                     pause()
+            del job.task  # and the arrays that it holds, for the crew remembers its last job
             self.board[DONE] = number
         finally:
             self.busy.release()
