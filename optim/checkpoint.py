@@ -58,6 +58,12 @@ class Checkpoint:
         self.path = None if path is None else Path(path)
         self.best = None if self.path is None else self.path.with_suffix(f".best{self.path.suffix}")
         self.parts = parts
+        for name, part in parts.items():
+            if path is not None and not (hasattr(part, "state_dict") and hasattr(part, "load_state_dict")):
+                raise TypeError(
+                    f"Checkpoint: {name} is a {type(part).__name__} without state_dict and load_state_dict, and could "
+                    "not be resumed; give it both, or no checkpoint"
+                )
 
     def save(self) -> None:
         """Write the file. Raises what `tl.save` raises."""

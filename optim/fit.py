@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from inspect import Parameter, signature
 from operator import length_hint
 from typing import Any
@@ -69,13 +69,14 @@ def fit(
     schedule        what has step(): called after each 'epoch' or each 'step', as `schedule_by` says. If its
                     step needs an argument, as ReduceLROnPlateau's does, it is given what `monitor` names
     clip            called between backward and step: lambda: clip_grad_norm_(model.parameters(), 1.0)
-    average         an average of the weights, with update_parameters(model): updated after each step, and
-                    evaluated, and kept as the best, in place of the model
+    average         an ExponentialMovingAverage of the weights: updated after each step, and evaluated, and kept
+                    as the best, in their place
     early_stopping  what has step(value): True ends the training. It is given what `monitor` names
     monitor, mode   the column of `History.epochs` that says how good an epoch was, and whether 'min' or 'max'
                     is the best. Without: 'validation_loss', or 'loss' if nothing is evaluated
     checkpoint      a file, .npz or .safetensors, for all that is needed to go on; written after each epoch, and
-                    every `save_every` steps. Beside it, as NAME.best.npz, 'model' as of the best epoch
+                    every `save_every` steps. Beside it, as NAME.best.npz, 'model' as of the best epoch, where
+                    `validate` or `monitor` says what is best
     resume          go on from `checkpoint`, if it is there. Everything else must be made as it was the first
                     time, with the same options and seeds
     check_finite    raise FloatingPointError at the first loss that is inf or nan, before it does harm
@@ -96,21 +97,23 @@ def fit(
     >>> model.weight.detach().round(decimals=1), model.bias.detach().round(decimals=1)
     (tensor([[3.]]), tensor([1.]))
     """
-    metrics, judged, history = dict(metrics or {}), average or model, History()
+    metrics, history = dict(metrics or {}), History()
     names = ["loss", *metrics] + [f"validation_{name}" for name in ("loss", *metrics) if validate is not None]
+    keep_best = validate is not None or monitor is not None
     monitor = monitor or ("loss" if validate is None else "validation_loss")
     check(batches, epochs, schedule_by, names, monitor, mode, checkpoint, save_every, resume)
     steps = epochs * length_hint(batches)
     batches = batches if hasattr(batches, "state_dict") else Replayed(batches)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "average": average, "batches": batches}
-    parts |= {"validate": validate, "early_stopping": early_stopping, "history": history}
-    saved = Checkpoint(checkpoint, **{name: part for name, part in parts.items() if hasattr(part, "state_dict")})
+    parts |= {"early_stopping": early_stopping, "history": history}
+    parts |= {"validate": validate} if hasattr(validate, "state_dict") else {}
+    saved = Checkpoint(checkpoint, **{name: part for name, part in parts.items() if part is not None})
     if resume:
         saved.restore()
 
     def save() -> None:
         if check_finite and not finite(model.parameters()):
-            raise FloatingPointError("a weight is inf or nan")
+            raise FloatingPointError("it would begin with a weight that is inf or nan")
         history.seconds = time.perf_counter() - began
         saved.save()
         if stop.asked:
@@ -127,7 +130,7 @@ def fit(
             for batch in batches:
                 row = train_step(model, optimizer, loss, metrics, batch, clip, check_finite)
                 if average is not None:
-                    average.update_parameters(model)
+                    average.update()
                 if schedule is not None and schedule_by == "step":
                     schedule.step()
                 history.steps.append(**row)
@@ -136,17 +139,18 @@ def fit(
                 if stop.asked or (save_every and history.steps.rows % save_every == 0):
                     save()
             found = means.values()
-            if validate is not None:
-                values = evaluate(judged, loss, validate, metrics)
-                found |= {f"validation_{name}": value for name, value in values.items()}
-            history.epochs.append(**found, step=history.steps.rows)
+            with nullcontext() if average is None else average.average_parameters():
+                if validate is not None:
+                    values = evaluate(model, loss, validate, metrics)
+                    found |= {f"validation_{name}": value for name, value in values.items()}
+                history.epochs.append(**found, step=history.steps.rows)
+                if keep_best and is_best(history.epochs[monitor], mode):
+                    saved.save_best(model, **{"epoch": epoch, monitor: found[monitor]})
             if schedule is not None and schedule_by == "epoch":
                 schedule.step(*[found[monitor]] * needs_argument(schedule.step))
             if early_stopping is not None:
                 history.stopped = bool(early_stopping.step(found[monitor]))
             bar.epoch(epoch, found)
-            if is_best(history.epochs[monitor], mode):
-                saved.save_best(judged, **{"epoch": epoch, monitor: found[monitor]})
             save()
     return history
 

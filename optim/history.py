@@ -129,6 +129,7 @@ class History:
         figure = Figure(figsize=(4.5 * len(names), 3.6), layout="constrained")
         for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names):
             self._panel(axes, name)
+        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3, frameon=False)
         if path is not None:
             path = Path(path)
             with io.replacing(path) as file:
@@ -150,5 +151,3 @@ class History:
         axes.set(xlabel="step", ylabel="learning rate" if name == "lr" else name)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-        if name == "loss":
-            axes.legend(frameon=False)

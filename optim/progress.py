@@ -18,7 +18,7 @@ class Progress:
     """A tqdm bar with rate and metrics on the standard error; a line an epoch where tqdm is missing.
 
     name: what stands before the bar; False: show nothing. steps, epochs: how many in all, 0 steps if not known.
-    history: what was done before.
+    history: what was done before, which is said.
     """
 
     def __init__(self, name: str | bool, steps: int, epochs: int, history: History) -> None:
@@ -27,18 +27,23 @@ class Progress:
         self.done, self.began = 0, time.perf_counter()
         if not self.shown:
             return
+        if done := history.steps.rows:
+            print(
+                f"{self.name}: goes on after step {done}, {history.epochs.rows} of {epochs} epochs are done",
+                file=sys.stderr,
+            )
         try:
             from tqdm import tqdm
         except ModuleNotFoundError:
             return
-        terminal = sys.stderr.isatty()
+        self.terminal = sys.stderr.isatty()
         self.bar = tqdm(
             total=steps or None,
-            initial=history.steps.rows,
+            initial=done,
             desc=self.name,
             unit="step",
-            dynamic_ncols=terminal,
-            mininterval=0.1 if terminal else 10.0,
+            dynamic_ncols=self.terminal,
+            mininterval=0.1 if self.terminal else 10.0,
         )
 
     def step(self, epoch: int, values: dict[str, float]) -> None:
@@ -52,7 +57,7 @@ class Progress:
         """An epoch is over; values: what it gave."""
         words = f"epoch {epoch}/{self.epochs}, {written(values)}"
         if self.bar is not None:
-            self.bar.set_postfix_str(words)
+            self.bar.set_postfix_str(words, refresh=self.terminal)
         elif self.shown:
             rate = self.done / (time.perf_counter() - self.began)
             print(f"{self.name}: {words}, {rate:.3g} steps/s", file=sys.stderr, flush=True)

@@ -74,6 +74,7 @@ class Report:
         self.headline = ""
         self.interrupted = False
         self.began = time.time()
+        self.seconds_before = 0.0
 
     def check(self, claim: str, passed: bool, measured: str = "") -> None:
         """Add an exact property."""
@@ -123,7 +124,7 @@ class Report:
             "passed": self.exit_code == 0,
             "interrupted": self.interrupted,
             "date": time.strftime("%Y-%m-%d %H:%M", time.localtime(self.began)),
-            "seconds": round(time.time() - self.began, 1),
+            "seconds": round(time.time() - self.began + self.seconds_before, 1),
             "command": f"python -m examples {' '.join(sys.argv[1:])}",
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
             "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lite as tl
-from tests.optim.training import BATCH, EPOCHS, ITEMS, Patience, Warmup, train
+from tests.optim.training import BATCH, EPOCHS, ITEMS, Average, Patience, Warmup, train
 from tinygrad_lite.data import DataLoader
 from tinygrad_lite.layers import BatchNorm1d, Dropout, Linear, Sequential
 from tinygrad_lite.optim import SGD, Adam, Checkpoint, Interrupted, Replayed, accuracy, evaluate, fit
@@ -53,6 +53,8 @@ def state_of(path):
 def assert_same(a, b, place=""):
     """Two states are equal, bit for bit."""
     assert type(a) is type(b), place
+    if isinstance(a, list):
+        a, b = dict(enumerate(a)), dict(enumerate(b))
     if isinstance(a, dict):
         assert list(a) == list(b), place
         for key in a:
@@ -180,6 +182,16 @@ def test_a_part_that_does_not_fit_is_named_and_a_damaged_file_is_refused(tmp_pat
     assert not Checkpoint(tmp_path / "none.npz", net=Linear(2, 1)).restore()
 
 
+def test_what_has_no_state_can_not_be_part_of_a_checkpoint(tmp_path):
+    class Plain:
+        def step(self):
+            pass
+
+    with pytest.raises(TypeError, match="schedule is a Plain without state_dict and load_state_dict"):
+        line(epochs=1, schedule=lambda *_: Plain(), checkpoint=tmp_path / "a.npz")
+    assert line(epochs=1, schedule=lambda *_: Plain())[2].epochs.rows == 1
+
+
 def test_what_a_process_left_that_was_killed_while_it_wrote_is_cleared_away(tmp_path):
     checkpoint = Checkpoint(tmp_path / "a.npz", net=Linear(2, 1))
     checkpoint.save()
@@ -297,25 +309,23 @@ def test_clipping_is_between_the_gradient_and_the_step():
     assert model.weight.item() == start.weight.item() and model.bias.item() != start.bias.item()
 
 
-def test_an_average_is_updated_after_each_step_and_judged_in_place_of_the_model(tmp_path):
+def test_an_average_is_updated_after_each_step_and_judged_and_kept_in_place_of_the_weights(tmp_path):
     seen = []
 
-    class Zero(Linear):
+    class Zero(Average):
         """An average that learns nothing, so that it is known what must be found."""
 
-        def update_parameters(self, model):
-            seen.append(model.weight.item())
+        def update(self):
+            seen.append(self.parameters[0].item())
 
     def made(model, optimizer):
-        average = Zero(1, 1)
-        with tl.no_grad():
-            average.weight[...], average.bias[...] = 0.0, 0.0
+        average = Zero(model.parameters())
+        average.averages = [tl.zeros_like(a) for a in average.averages]
         return average
 
     x = tl.ones(2, 1)
-    path = tmp_path / "a.npz"
-    model, _, history = line(epochs=2, average=made, validate=[(x, 3 * x)], checkpoint=path)
-    assert len(seen) == 8 and seen[-1] == model.weight.item()
+    model, _, history = line(epochs=2, average=made, validate=[(x, 3 * x)], checkpoint=tmp_path / "a.npz")
+    assert len(seen) == 8 and seen[-1] == model.weight.item() != 0
     assert history.epochs["validation_loss"].tolist() == [9.0, 9.0]
     best = tl.load(tmp_path / "a.best.npz")
     assert best["model"]["weight"].item() == 0 and best["epoch"] == 1 and best["validation_loss"] == 9.0
@@ -325,19 +335,16 @@ def test_an_average_is_updated_after_each_step_and_judged_in_place_of_the_model(
 def test_the_best_weights_are_kept(tmp_path, mode, epoch):
     scores, weights = iter([3.0, 1.0, 2.0, 5.0, float("nan")]), []
 
-    class Watch:
-        def __init__(self, model):
-            self.model = model
-
-        def step(self):
-            weights.append(self.model.weight.item())
+    class Watch(Patience):
+        def step(self, value):
+            weights.append(model.weight.item())
 
     x = tl.ones(2, 1)
     model = Linear(1, 1)
     options = {"monitor": "score", "mode": mode, "checkpoint": tmp_path / "a.npz", "progress": False}
     metrics = {"score": lambda output, target: next(scores)}
     optimizer = SGD(model.parameters(), lr=0.1)
-    fit(model, optimizer, tl.mse_loss, [(x, 3 * x)], 5, metrics=metrics, schedule=Watch(model), **options)
+    fit(model, optimizer, tl.mse_loss, [(x, 3 * x)], 5, metrics=metrics, early_stopping=Watch(1), **options)
     best = tl.load(tmp_path / "a.best.npz")
     assert best["epoch"] == epoch and best["model"]["weight"].item() == weights[epoch - 1]
     assert len(set(weights)) == 5
@@ -405,7 +412,7 @@ def test_weights_that_are_not_finite_never_take_the_place_of_good_ones(tmp_path)
 
         return clip
 
-    with pytest.raises(FloatingPointError, match="a weight is inf or nan"):
+    with pytest.raises(FloatingPointError, match=r"step 2: .* a weight that is inf or nan; .*a\.npz is as it was"):
         line(epochs=1, clip=spoil, checkpoint=path, save_every=1)
     assert path.read_bytes() == kept
 

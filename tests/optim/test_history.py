@@ -56,7 +56,7 @@ def test_the_picture_shows_training_and_validation_with_labels(history, tmp_path
     loss, accuracy, lr = figure.axes
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "accuracy", "learning rate"]
     assert {axes.get_xlabel() for axes in figure.axes} == {"step"}
-    assert [text.get_text() for text in loss.get_legend().get_texts()] == [
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "training, each step",
         "training, mean of the epoch",
         "validation",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,20 +53,33 @@ class Patience:
         self.best, self.waited = state["best"], state["waited"]
 
 
-class Average(Module):
-    """A moving average of a module's parameters, as PyTorch's AveragedModel."""
+class Average:
+    """A moving average of parameters, which can take their place."""
 
-    def __init__(self, model: Module) -> None:
-        super().__init__()
-        self.module = copy.deepcopy(model)
+    def __init__(self, parameters: Iterable[tl.Tensor]) -> None:
+        self.parameters = list(parameters)
+        self.averages = [p.detach().clone() for p in self.parameters]
 
-    def update_parameters(self, model: Module) -> None:
+    def update(self) -> None:
+        self.averages = [0.9 * a + 0.1 * p.detach() for a, p in zip(self.averages, self.parameters)]
+
+    @contextmanager
+    def average_parameters(self) -> Iterator[None]:
+        kept = [p.detach().clone() for p in self.parameters]
+        self.write(self.averages)
+        yield
+        self.write(kept)
+
+    def write(self, values: Sequence[tl.Tensor]) -> None:
         with tl.no_grad():
-            for mine, its in zip(self.module.parameters(), model.parameters()):
-                mine[...] = 0.9 * mine + 0.1 * its
+            for p, value in zip(self.parameters, values):
+                p[...] = value
 
-    def forward(self, x: tl.Tensor) -> tl.Tensor:
-        return self.module(x)
+    def state_dict(self) -> dict[str, Any]:
+        return {"averages": self.averages}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.averages = state["averages"]
 
 
 def network() -> Module:
@@ -79,7 +93,7 @@ def train(path: Path | None, resume: bool = False, seed: int | None = None, **op
     labels = rng.integers(0, 3, ITEMS)
     images = (rng.normal(size=(ITEMS, 1, 6, 6)) + labels[:, None, None, None]).astype(np.float32)
     model = network()
-    average = Average(model)
+    average = Average(model.parameters())
     optimizer = Adam(model.parameters(), lr=0.01)
     batches = DataLoader(
         images,
