@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import os
 import sys
 import threading
@@ -88,6 +89,41 @@ def test_setting_the_epoch_resumes():
     epoch(loader)
     resumed.epoch = 1
     assert epoch(loader) == epoch(resumed)
+
+
+@given(n=st.integers(1, 40), options=loaders, given=st.integers(0, 60), drop_last=st.booleans(), noisy=st.booleans())
+def test_a_loader_goes_on_from_the_state_of_another_exactly(n, options, given, drop_last, noisy):
+    transform = (lambda x, rng: x + rng.normal()) if noisy else None
+    loader, other = (
+        DataLoader(np.arange(n) / 2, drop_last=drop_last, transform=transform, **options) for _ in range(2)
+    )
+    if not len(loader):
+        return
+    tl.manual_seed(1)
+    for _ in range(given // len(loader)):
+        list(loader)
+    rest = iter(loader)
+    for _ in range(given % len(loader)):
+        next(rest)
+    state = json.dumps({"loader": loader.state_dict(), "random": tl.generator().bit_generator.state})
+    expected = [batch.tolist() for batch in rest] + epoch(loader)
+    state = json.loads(state)
+    other.load_state_dict(state["loader"])
+    assert other.state_dict() == state["loader"]
+    tl.manual_seed(2).bit_generator.state = state["random"]
+    assert [batch.tolist() for batch in other] + epoch(other) == expected
+
+
+@pytest.mark.parametrize("change", [{"batch_size": 3}, {"shuffle": False}, {"seed": 1}, {"drop_last": True}])
+def test_the_state_of_a_loader_that_was_made_otherwise_is_refused(change):
+    options = {"batch_size": 2, "shuffle": True, "seed": 0, "drop_last": False}
+    other = DataLoader(range(9), **{**options, **change})
+    (name,) = change
+    with pytest.raises(ValueError, match=f"a loader with {name}={options[name]} and not {change[name]}"):
+        other.load_state_dict(DataLoader(range(9), **options).state_dict())
+    assert other.epoch == 0
+    with pytest.raises(ValueError, match="items=8 and not 9"):
+        other.load_state_dict(DataLoader(range(8), **{**options, **change}).state_dict())
 
 
 def test_without_a_seed_manual_seed_decides():

@@ -60,7 +60,7 @@ def save(state: Mapping[Any, Any], path: str | os.PathLike) -> None:
         raise FileNotFoundError(f"save: there is no folder {path.parent}")
     if path.is_dir():
         raise IsADirectoryError(f"save: {path} is a folder")
-    with _replacing(path) as file:
+    with replacing(path) as file:
         write(file, arrays, None if flat else structure)
 
 
@@ -94,7 +94,7 @@ def _format(path: Path, asked_by: str) -> tuple[Callable, Callable]:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file beside `path` that takes its place when it is complete, and is gone if anything fails."""
     import uuid
 

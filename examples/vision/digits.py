@@ -13,6 +13,7 @@ chosen or stopped by it.
 
     python -m examples digits                               three runs on the 8 x 8 digits
     python -m examples digits --data mnist                  one run on MNIST
+    python -m examples digits --resume                      go on with a run that was stopped or killed
     python -m examples digits --predict FILE.png            read a picture with the network that was trained
 """
 
@@ -22,19 +23,21 @@ import math
 import sys
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import tinygrad_lite as tl
-from examples.common import About, Report, command_line, figures, need, progress, seeds_of, spread, whole
+from examples.common import About, Report, command_line, figures, need, seeds_of, spread, whole
 from examples.common.baselines import nearest_neighbour
 from examples.common.pictures import Form, PictureError, as_text, ranking, read_digit
 from examples.common.report import percent, print_table
+from examples.common.unfinished import Unfinished
 from tinygrad_lite.data import DataLoader, Images, random_affine, stratified_split
 from tinygrad_lite.layers import Module, ResNet
-from tinygrad_lite.optim import SGD
+from tinygrad_lite.optim import SGD, History, Interrupted, accuracy, fit
 
 ABOUT = About(
     summary="A small ResNet learns handwritten digits, and reads yours (--predict)",
@@ -115,8 +118,8 @@ class Network(Module):
 # -------------------------------------------------------------------------- training and evaluation
 
 
-def train(net: Module, data: Images, recipe: Recipe, epochs: int, seed: int, bar: Any) -> list[dict[str, float]]:
-    """Train `net`; returns the mean loss and accuracy of each epoch. After Ctrl-C they end early, with the step."""
+def train(net: Module, data: Images, recipe: Recipe, epochs: int, seed: int, checkpoint: Path) -> History:
+    """Train `net`, or go on where there is a checkpoint of it. Raises Interrupted after Ctrl-C."""
     loader = DataLoader(
         *data,
         batch_size=recipe.batch_size,
@@ -125,34 +128,43 @@ def train(net: Module, data: Images, recipe: Recipe, epochs: int, seed: int, bar
         transform=lambda x, y, rng: (random_affine(x, rng, **recipe.affine), y),
     )
     optimizer = SGD(net.parameters(), lr=recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay, nesterov=True)
-    curve: list[dict[str, float]] = []
-    step, steps = 0, epochs * len(loader)
-    net.train()
-    try:
-        for _ in range(epochs):
-            losses = right = seen = 0.0
-            for x, y in loader:
-                optimizer.param_groups[0]["lr"] = recipe.lr * one_cycle(step / steps)
-                logits = net(x)
-                loss = tl.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                step += 1
-                losses += loss.item() * len(y)
-                right += int((logits.detach().numpy().argmax(1) == y.numpy()).sum())
-                seen += len(y)
-                bar.set_postfix(loss=f"{losses / seen:.3f}", accuracy=f"{right / seen:.1%}", refresh=False)
-                bar.update(len(y))
-            curve.append({"loss": losses / seen, "accuracy": right / seen})
-    except KeyboardInterrupt:
-        curve.append({"interrupted_after": step})
-    return curve
+    return fit(
+        net,
+        optimizer,
+        partial(tl.cross_entropy, label_smoothing=recipe.label_smoothing),
+        loader,
+        epochs,
+        metrics={"accuracy": accuracy},
+        schedule=OneCycle(optimizer, epochs * len(loader)),
+        schedule_by="step",
+        checkpoint=checkpoint,
+        save_every=100,
+        resume=True,
+        progress=f"seed {seed}",
+    )
 
 
 def one_cycle(t: float) -> float:
     """The course of the learning rate, t from 0 to 1: up along a line for a quarter, then down along a cosine."""
     return t / 0.25 if t < 0.25 else 0.5 + 0.5 * math.cos(math.pi * (t - 0.25) / 0.75)
+
+
+class OneCycle:
+    """A schedule by the step: the learning rate of the optimizer is its peak."""
+
+    def __init__(self, optimizer: SGD, steps: int) -> None:
+        self.optimizer, self.steps, self.peak = optimizer, steps, optimizer.param_groups[0]["lr"]
+        self.load_state_dict({"done": 0})
+
+    def step(self) -> None:
+        self.load_state_dict({"done": self.done + 1})
+
+    def state_dict(self) -> dict[str, int]:
+        return {"done": self.done}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.done = state["done"]
+        self.optimizer.param_groups[0]["lr"] = self.peak * one_cycle(self.done / self.steps)
 
 
 def probabilities(net: Module, images: np.ndarray) -> np.ndarray:
@@ -193,7 +205,11 @@ def run(args: Any, out: Path) -> int:
     epochs = args.epochs or (recipe.quick[0] if args.quick else recipe.epochs)
     report = Report("digits", out, {**asdict(recipe), **vars(args), "epochs": epochs})
     data, test = load(args.data, args.quick, args.validation)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        unfinished = Unfinished(out, report.settings, args.resume)
+    except ValueError as error:
+        print(f"digits: {error}", file=sys.stderr)
+        return 2
     print(f"{args.data}: {len(data.labels):,} digits to train on, {len(test.labels):,} held out\n")
     curves: dict[int, list[dict]] = {}
     said: dict[int, np.ndarray] = {}
@@ -202,21 +218,24 @@ def run(args: Any, out: Path) -> int:
         tl.manual_seed(seed)
         net = Network(recipe.widths, recipe.unshuffle)
         began = time.perf_counter()
-        with progress(epochs * len(data.labels), f"seed {seed}") as bar:
-            curve = curves[seed] = train(net, data, recipe, epochs, seed, bar)
-        seconds = time.perf_counter() - began
+        try:
+            history = train(net, data, recipe, epochs, seed, unfinished.checkpoint(seed))
+        except Interrupted as stopped:
+            history, report.interrupted = stopped.history, True
+        report.seconds_before += max(0.0, history.seconds - (time.perf_counter() - began))
+        curves[seed] = [{name: row[name] for name in ("loss", "accuracy")} for row in history.epochs.since(0)]
         said[seed] = probabilities(net, test.images)
         right = said[seed].argmax(1) == test.labels
-        loss = f"{curve[-1]['loss']:.3f}" if "loss" in curve[-1] else "-"
-        lines.append([str(seed), percent(right.mean()), str((~right).sum()), loss, f"{seconds:.1f}"])
+        loss = f"{history.epochs['loss'][-1]:.3f}" if history.epochs else "-"
+        lines.append([str(seed), percent(right.mean()), str((~right).sum()), loss, f"{history.seconds:.1f}"])
         if len(said) == 1:  # the first network is the one that is kept, whichever turns out best
             about = {"data": args.data, "widths": recipe.widths, "unshuffle": recipe.unshuffle}
             tl.save({**about, "model": net.state_dict()}, out / "weights.npz")
             same = np.array_equal(said[seed], probabilities(restored(out / "weights.npz")[0], test.images))
             report.check("saved and loaded again, the network says the same", same)
-        if "interrupted_after" in curve[-1]:
-            report.interrupted = True
-            print(f"\n  Interrupted: seed {seed}, after {curve[-1]['interrupted_after']} steps. What there is is kept.")
+        if report.interrupted:
+            curves[seed].append({"interrupted_after": history.steps.rows})
+            print(f"\n  Interrupted: seed {seed}, after {history.steps.rows} steps. --resume goes on from there.")
             break
     accuracies = [float((p.argmax(1) == test.labels).mean()) for p in said.values()]
     confusion = np.zeros((10, 10), int)
@@ -231,6 +250,8 @@ def run(args: Any, out: Path) -> int:
     print_table(["seed", f"right of {len(test.labels):,}", "wrong", "training loss", "seconds"], lines)
     print(f"\n  {parameters:,} parameters, {epochs} epochs\n")
     report.print()
+    if not report.interrupted:
+        unfinished.delete()
     print(f"\n  Written to {out}: figure.png, results.json, weights.npz. To read a picture of a digit:")
     print(f"  python -m examples digits --predict FILE.png{'' if out == Path('runs/digits') else f' --out {out}'}")
     return report.exit_code
@@ -246,7 +267,7 @@ def conclude(report: Report, recipe: Recipe, args: Any, data: Images, test: Imag
         baseline = f"{percent(nearest_neighbour(data, test))} (nearest neighbour)"
         which = "a held-out part of the training digits" if args.validation else "the held-out digits"
         report.gate(f"right of {which}", accuracies, gate, percent, baseline=baseline)
-        took = time.time() - report.began
+        took = time.time() - report.began + report.seconds_before
         report.claim("seconds, all in all", took < recipe.time_limit, f"{took:.0f}", f"< {recipe.time_limit}")
     report.headline = f"{spread(accuracies, percent)} right"
     report.save()
@@ -282,6 +303,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--data", choices=RECIPES, default="digits", help="what to learn (default: digits)")
     parser.add_argument("--epochs", type=whole(1), metavar="N", help="passes over the training digits")
     parser.add_argument("--validation", action="store_true", help="hold out a part of the training digits instead")
+    parser.add_argument("--resume", action="store_true", help="go on with the run that was stopped or killed in DIR")
     parser.add_argument("--predict", type=Path, metavar="FILE", help="train nothing: say which digit a picture shows")
     args = parser.parse_args(argv)
     out = args.out or Path("runs", args.data)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
+import signal
+import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
 import tinygrad_lite as tl
 from examples import __main__ as program
+from examples.common.unfinished import Unfinished
 from examples.vision import digits
+from tinygrad_lite import optim
 
 for package in ("sklearn", "matplotlib", "PIL", "tqdm"):
     pytest.importorskip(package, reason=f"{package} is not installed")
@@ -43,18 +49,17 @@ def test_everything_is_kept(trained):
     assert saved["data"] == "digits" and "resnet.conv1.weight" in saved["model"]
 
 
-def test_training_follows_from_the_seed():
+def test_training_follows_from_the_seed(tmp_path):
     recipe = digits.RECIPES["digits"]
     data, _ = digits.load("digits", quick=False, validation=False)
     data = type(data)(data.images[:128], data.labels[:128])
 
-    def loss(seed: int) -> float:
+    def loss(seed: int, path: str) -> float:
         tl.manual_seed(seed)
         net = digits.Network((4, 8), 1)
-        with digits.progress(128, "test") as bar:
-            return digits.train(net, data, recipe, 1, seed, bar)[0]["loss"]
+        return digits.train(net, data, recipe, 1, seed, tmp_path / path).epochs["loss"][0]
 
-    assert loss(1) == loss(1) != loss(2)
+    assert loss(1, "a.npz") == loss(1, "b.npz") != loss(2, "c.npz")
 
 
 def test_the_split_is_fixed_stratified_and_disjoint():
@@ -107,28 +112,60 @@ def test_predict_says_what_is_missing(trained, tmp_path, capsys):
     assert "does not hold this example's weights" in capsys.readouterr().err
 
 
-def test_an_interrupted_training_keeps_what_there_is(tmp_path, monkeypatch, capsys):
-    class Impatient:
-        """A progress bar whose reader presses Ctrl-C after ten batches."""
+def same_result(out, trained):
+    """The network, and what was measured, are those of the training that nobody disturbed."""
+    assert sorted(path.name for path in out.iterdir()) == ["figure.png", "results.json", "weights.npz"]
+    assert (out / "weights.npz").read_bytes() == (trained / "weights.npz").read_bytes()
+    found, expected = (json.loads((folder / "results.json").read_text("utf-8")) for folder in (out, trained))
+    assert all(found[what] == expected[what] for what in ("curves", "confusion", "accuracy", "passed"))
 
-        def __init__(self, total, name):
-            self.left = 10
 
-        __enter__ = lambda self: self  # noqa: E731
-        __exit__ = lambda self, *_: None  # noqa: E731
-        set_postfix = lambda self, **_: None  # noqa: E731
+def test_an_interrupted_training_keeps_what_there_is_and_resumes(trained, tmp_path, monkeypatch, capsys):
+    left = [30]
 
-        def update(self, n):
-            self.left -= 1
-            if not self.left:
-                raise KeyboardInterrupt
+    def impatient(output, target):
+        left[0] -= 1
+        if not left[0]:
+            signal.raise_signal(signal.SIGINT)
+        return optim.accuracy(output, target)
 
-    monkeypatch.setattr(digits, "progress", Impatient)
-    assert program.main(["digits", "--out", str(tmp_path)]) == 130
+    monkeypatch.setattr(digits, "accuracy", impatient)
+    options = ["digits", "--quick", "--epochs", "4", "--out", str(tmp_path)]
+    assert program.main(options) == 130
     found = json.loads((tmp_path / "results.json").read_text("utf-8"))
-    assert found["interrupted"] and not found["passed"] and len(found["curves"]) == 1
-    assert "Interrupted: seed 0, after 10 steps" in capsys.readouterr().out
+    assert found["interrupted"] and not found["passed"] and len(found["curves"]["0"]) == 2
+    assert "Interrupted: seed 0, after 30 steps" in capsys.readouterr().out
     assert tl.load(tmp_path / "weights.npz")["model"] and (tmp_path / "figure.png").exists()
+    assert program.main([*options, "--resume"]) == trained[1]
+    assert "seed 0: goes on after step 30, 1 of 4 epochs are done" in capsys.readouterr().err
+    same_result(tmp_path, trained[0])
+
+
+def test_a_killed_training_resumes_with_the_same_result(trained, tmp_path, capsys):
+    options = ["digits", "--quick", "--epochs", "4", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "examples", *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not (tmp_path / "unfinished" / "seed0.npz").exists():
+            time.sleep(0.01)
+        time.sleep(random.Random(0).uniform(0, 0.5))
+        process.kill()
+    assert process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+    assert program.main([*options, "--resume"]) == trained[1]
+    assert "seed 0: goes on after step" in capsys.readouterr().err
+    same_result(tmp_path, trained[0])
+
+
+def test_resume_refuses_what_was_made_with_other_options_and_without_it_a_run_starts_afresh(tmp_path, capsys):
+    settings = {"epochs": 4, "out": tmp_path, "seed": None}
+    Unfinished(tmp_path, settings, resume=False).checkpoint(0).write_bytes(b"state")
+    with pytest.raises(ValueError, match="epochs 4 there and 5 here"):
+        Unfinished(tmp_path, {**settings, "epochs": 5}, resume=True)
+    assert Unfinished(tmp_path, {**settings, "seed": 0}, resume=True).checkpoint(0).exists()
+    assert not Unfinished(tmp_path, settings, resume=False).checkpoint(0).exists()
+    assert program.main(["digits", "--quick", "--out", str(tmp_path), "--resume"]) == 2
+    assert "is of another run: " in capsys.readouterr().err
+    Unfinished(tmp_path / "new", settings, resume=True)
+    assert "nothing in" in capsys.readouterr().out
 
 
 def test_help_names_the_options(capsys):
@@ -136,7 +173,17 @@ def test_help_names_the_options(capsys):
         program.main(["digits", "--help"])
     assert stop.value.code == 0
     printed = capsys.readouterr().out
-    for option in ("--quick", "--seed ", "--seeds", "--epochs", "--out", "--data", "--predict", "--validation"):
+    for option in (
+        "--quick",
+        "--seed ",
+        "--seeds",
+        "--epochs",
+        "--out",
+        "--data",
+        "--predict",
+        "--validation",
+        "--resume",
+    ):
         assert option in printed
     assert "at least 98.5%" in printed
 

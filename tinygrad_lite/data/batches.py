@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,8 @@ class DataLoader:
 
     Iterating gives a tuple of Tensors a batch, or the Tensor itself where there is one array, and can be
     repeated: each time is an epoch. `len(loader)` is the number of batches. `loader.epoch` counts the
-    epochs that were begun; set it to resume a training.
+    epochs that were begun; set it to resume a training at the start of one, and `load_state_dict` to
+    resume it after any batch.
 
     Raises ValueError for no items, arrays of different lengths or a bad batch size.
 
@@ -68,8 +69,11 @@ class DataLoader:
         if seed is not None and (not hasattr(seed, "__index__") or seed < 0):
             raise ValueError(f"DataLoader: seed is a whole number from 0 on, or None, got {seed!r}")
         self.batch_size = operator.index(batch_size)
-        self.shuffle, self.seed, self.drop_last, self.transform = shuffle, seed, drop_last, transform
+        self.seed = None if seed is None else operator.index(seed)
+        self.shuffle, self.drop_last, self.transform = shuffle, drop_last, transform
         self.epoch = 0
+        self._place: Place | None = None  # in the epoch that is under way
+        self._resumed = False  # whether the next iteration goes on from there
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
@@ -81,22 +85,32 @@ class DataLoader:
         return f"DataLoader({shapes}, batch_size={self.batch_size}, shuffle={self.shuffle}, seed={self.seed})"
 
     def __iter__(self) -> Iterator[Any]:
-        n, epoch = len(self.arrays[0]), self.epoch
-        self.epoch += 1
+        if self._place is None or not self._resumed:
+            self._place = Place(self._key(), 0, {})
+            self.epoch += 1
+        place, self._resumed = self._place, False
+        rng = np.random.default_rng(place.key)
+        n = len(self.arrays[0])
+        order = rng.permutation(n) if self.shuffle else np.arange(n)
+        if place.random:
+            rng.bit_generator.state = place.random
+        return self._batches(place, order, rng)
+
+    def _key(self) -> list[int]:
+        """What all random numbers of the next epoch follow from."""
         random = self.shuffle or self.transform is not None
         if self.seed is None and random:
-            rng = np.random.default_rng(tl.generator().integers(1 << 62))
-        else:
-            rng = np.random.default_rng([self.seed or 0, epoch])
-        order = rng.permutation(n) if self.shuffle else np.arange(n)
-        return self._batches(order, rng)
+            return [int(tl.generator().integers(1 << 62))]
+        return [self.seed or 0, self.epoch]
 
-    def _batches(self, order: np.ndarray, rng: np.random.Generator) -> Iterator[Any]:
-        for k in range(len(self)):
+    def _batches(self, place: Place, order: np.ndarray, rng: np.random.Generator) -> Iterator[Any]:
+        for k in range(place.batch, len(self)):
             chosen = order[k * self.batch_size : (k + 1) * self.batch_size]
             batch = [a[chosen] for a in self.arrays]  # copies
             tensors = [wrap(a) for a in batch] if self.transform is None else self._transformed(batch, rng)
+            self._place = Place(place.key, k + 1, rng.bit_generator.state)
             yield tensors[0] if len(tensors) == 1 else tuple(tensors)
+        self._place = None
 
     def _transformed(self, batch: list[np.ndarray], rng: np.random.Generator) -> list[Tensor]:
         """The batch after the transform. The Tensors are copies: the transform may keep and reuse its arrays."""
@@ -110,6 +124,54 @@ class DataLoader:
                 "end it with `return x, y`"
             )
         return [tl.tensor(a) for a in changed]
+
+    # -------------------------------------------------------------------------------- state
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader stands, to the batch, for `tl.save`. Iterations that overlap share one place: the last's."""
+        place = self._place._asdict() if self._place else None
+        return {"epoch": self.epoch, "place": place, "made_with": self._made_with()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Stand where another loader of the same data stood: the next iteration gives what it had left in its epoch.
+
+        Raises ValueError where the number of items, batch size, order or seed are others.
+
+        >>> from tinygrad_lite.data import DataLoader
+        >>> loader, other = (DataLoader(range(6), batch_size=2, shuffle=True, seed=0) for _ in range(2))
+        >>> next(iter(loader))
+        tensor([3, 2])
+        >>> other.load_state_dict(loader.state_dict())
+        >>> list(other)
+        [tensor([5, 4]), tensor([0, 1])]
+        """
+        here, there = self._made_with(), dict(state_dict["made_with"])
+        if here != there:
+            other = ", ".join(
+                f"{name}={there.get(name)} and not {value}" for name, value in here.items() if there.get(name) != value
+            )
+            raise ValueError(f"DataLoader: load_state_dict: the state is that of a loader with {other}")
+        self.epoch = int(state_dict["epoch"])
+        place = state_dict["place"]
+        self._place = Place(list(place["key"]), int(place["batch"]), place["random"]) if place else None
+        self._resumed = place is not None
+
+    def _made_with(self) -> dict[str, Any]:
+        options = {name: getattr(self, name) for name in ("batch_size", "shuffle", "seed", "drop_last")}
+        return {"items": len(self.arrays[0]), **options}
+
+
+class Place(NamedTuple):
+    """Between two batches of an epoch.
+
+    key     what the epoch's random numbers follow from
+    batch   how many batches were given
+    random  the state of the generator that the transform draws from, {} before the first batch
+    """
+
+    key: list[int]
+    batch: int
+    random: Mapping[str, Any]
 
 
 def items(data: Array, k: int) -> np.ndarray:
