@@ -16,4 +16,5 @@ from tinygrad_lite.layers.parameter import *
 from tinygrad_lite.layers.pooling import *
 from tinygrad_lite.layers.recurrent import *
 from tinygrad_lite.layers.resnet import *
+from tinygrad_lite.layers.sparse_maps import *
 from tinygrad_lite.layers.summary import *
