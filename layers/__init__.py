@@ -3,6 +3,7 @@
 
 from tinygrad_lite.layers import init
 from tinygrad_lite.layers.activation import *
+from tinygrad_lite.layers.attention import *
 from tinygrad_lite.layers.containers import *
 from tinygrad_lite.layers.convolution import *
 from tinygrad_lite.layers.dropout import *
