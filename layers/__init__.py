@@ -19,3 +19,4 @@ from tinygrad_lite.layers.recurrent import *
 from tinygrad_lite.layers.resnet import *
 from tinygrad_lite.layers.sparse_maps import *
 from tinygrad_lite.layers.summary import *
+from tinygrad_lite.layers.transformer import *
