@@ -13,9 +13,11 @@ from tinygrad_lite.layers.linear import *
 from tinygrad_lite.layers.loss import *
 from tinygrad_lite.layers.module import *
 from tinygrad_lite.layers.normalization import *
+from tinygrad_lite.layers.packing import *
 from tinygrad_lite.layers.parameter import *
 from tinygrad_lite.layers.pooling import *
 from tinygrad_lite.layers.recurrent import *
+from tinygrad_lite.layers.recurrent_variants import *
 from tinygrad_lite.layers.resnet import *
 from tinygrad_lite.layers.sparse_maps import *
 from tinygrad_lite.layers.summary import *
