@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 import tinygrad_lite as tl
 from tinygrad_lite.layers import init
 from tinygrad_lite.layers.module import Module
@@ -185,11 +183,15 @@ class _Layers(_Weights):
         self.reset_parameters()
 
     def forward(self, input: Tensor | PackedSequence, hx: Any = None, lengths: Array | None = None) -> tuple[Any, Any]:
-        if isinstance(input, PackedSequence):
-            padded, ends = pad_packed_sequence(input, self.batch_first)
-            out, last = self.forward(padded, hx, ends)
-            return repacked(out, input, self.batch_first), last
-        x, name = tl.as_tensor(input), type(self).__name__
+        if not isinstance(input, PackedSequence):
+            return self._padded(tl.as_tensor(input), hx, lengths)
+        padded, ends = pad_packed_sequence(input, self.batch_first)
+        out, last = self._padded(padded, hx, ends)
+        return repacked(out, input, self.batch_first), last
+
+    def _padded(self, x: Tensor, hx: Any, lengths: Array | None) -> tuple[Tensor, Any]:
+        """As `forward`, of sequences that are not packed."""
+        name, given = type(self).__name__, x.shape
         batched = x.ndim == 3
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             wanted = "(N, T, I)" if self.batch_first else "(T, N, I)"
@@ -199,7 +201,7 @@ class _Layers(_Weights):
         elif self.batch_first:
             x = tl.swapaxes(x, 0, 1)
         if not len(x):
-            raise ValueError(f"{name}: needs one time at least, got shape {np.shape(input)}")
+            raise ValueError(f"{name}: needs one time at least, got shape {given}")
         lengths = lengths_of(name, lengths, x.shape[1], len(x))
         lines = self.num_layers * len(self.directions)
         states = self.given(hx, (lines, x.shape[1]) if batched else (lines,), self.weight_hh_l0.dtype)
