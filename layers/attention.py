@@ -135,13 +135,13 @@ class MultiheadAttention(Module):
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         batched = np.ndim(query) == 3
-        x = self._batch_first(*(tl.as_tensor(t) for t in (query, key, value)))
-        q, k, v = (self._heads(t) for t in self._projected(*x))
-        added = k.shape[2] - x[1].shape[1]  # how many keys there are besides those given
+        query, key, value = self._batch_first(*(tl.as_tensor(t) for t in (query, key, value)))
+        q, k, v = (self._heads(t) for t in self._projected(query, key, value))
+        length, keys, added = query.shape[1], key.shape[1], k.shape[2] - key.shape[1]
         if is_causal and attn_mask is None and (need_weights or added or key_padding_mask is not None):
-            attn_mask = ~np.tri(x[0].shape[1], x[1].shape[1], dtype=bool)
-        bias = self._bias(key_padding_mask, attn_mask, q, x[1].shape[1], batched)
-        if bias is not None and added:
+            attn_mask = ~np.tri(length, keys, dtype=bool)
+        bias = self._bias(key_padding_mask, attn_mask, (len(q), length, keys), batched, q.dtype)
+        if bias is not None and added:  # what is added may be seen
             bias = tl.concatenate([bias, tl.zeros(*bias.shape[:-1], added, dtype=bias.dtype)], -1)
         dropout, weights = self.dropout if self.training else 0.0, None
         if need_weights:
@@ -191,18 +191,18 @@ class MultiheadAttention(Module):
         return tl.swapaxes(x.reshape(*x.shape[:2], self.num_heads, self.head_dim), 1, 2)
 
     def _bias(
-        self, key_padding_mask: Array | None, attn_mask: Array | None, q: Tensor, keys: int, batched: bool
+        self, key_padding_mask: Array | None, attn_mask: Array | None, sizes: tuple[int, ...], batched: bool, dtype: Any
     ) -> Tensor | None:
-        """What the masks add to scores of shape (N, H, L, S), in a shape that broadcasts; None where there are none."""
-        batch, heads, length, _ = q.shape
+        """What the masks add to the scores (N, H, L, S), in a shape that broadcasts; None where there are none."""
+        (batch, length, keys), heads = sizes, self.num_heads
         bias = None
         if attn_mask is not None:
             shapes = (length, keys), (batch * heads, length, keys)
-            bias = as_bias("MultiheadAttention: attn_mask", attn_mask, q.dtype, *shapes)
+            bias = as_bias("MultiheadAttention: attn_mask", attn_mask, dtype, *shapes)
             bias = bias.reshape(-1, heads if bias.ndim == 3 else 1, length, keys)
         if key_padding_mask is not None:
             shape = (batch, keys) if batched else (keys,)
-            padding = as_bias("MultiheadAttention: key_padding_mask", key_padding_mask, q.dtype, shape)
+            padding = as_bias("MultiheadAttention: key_padding_mask", key_padding_mask, dtype, shape)
             padding = padding.reshape(batch, 1, 1, keys)
             bias = padding if bias is None else bias + padding
         return bias

@@ -191,8 +191,7 @@ class _Layers(_Weights):
 
     def _padded(self, x: Tensor, hx: Any, lengths: Array | None) -> tuple[Tensor, Any]:
         """As `forward`, of sequences that are not packed."""
-        name, given = type(self).__name__, x.shape
-        batched = x.ndim == 3
+        name, shape, batched = type(self).__name__, x.shape, x.ndim == 3
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             wanted = "(N, T, I)" if self.batch_first else "(T, N, I)"
             raise ValueError(f"{name}: needs shape {wanted} or (T, I) with I = {self.input_size}, got {x.shape}")
@@ -201,7 +200,7 @@ class _Layers(_Weights):
         elif self.batch_first:
             x = tl.swapaxes(x, 0, 1)
         if not len(x):
-            raise ValueError(f"{name}: needs one time at least, got shape {given}")
+            raise ValueError(f"{name}: needs one time at least, got shape {shape}")
         lengths = lengths_of(name, lengths, x.shape[1], len(x))
         lines = self.num_layers * len(self.directions)
         states = self.given(hx, (lines, x.shape[1]) if batched else (lines,), self.weight_hh_l0.dtype)

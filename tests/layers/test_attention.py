@@ -110,6 +110,13 @@ def test_is_causal_alone_is_the_mask():
             np.testing.assert_allclose(got.detach().numpy(), want, atol=1e-12)
 
 
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_numbers_as_a_mask_may_be_learned(need_weights):
+    tl.manual_seed(0)
+    layer, x = layers.MultiheadAttention(4, 2).double(), normal(3, 2, 4)
+    assert gradcheck(lambda m: layer(x, x, x, attn_mask=m, need_weights=need_weights)[0], normal(3, 3))
+
+
 def test_a_query_that_may_look_nowhere_gets_zeros():
     tl.manual_seed(0)
     layer, x = layers.MultiheadAttention(6, 2, bias=False).double(), [tl.tensor(a) for a in inputs()]
