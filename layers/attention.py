@@ -13,6 +13,7 @@ from tinygrad_lite.layers import init
 from tinygrad_lite.layers.linear import Linear
 from tinygrad_lite.layers.module import Module
 from tinygrad_lite.layers.parameter import Parameter
+from tinygrad_lite.ops.recurrent import lengths_of
 from tinygrad_lite.tensor import Array, Tensor
 
 __all__ = ["AdditiveAttention", "MultiheadAttention"]
@@ -266,8 +267,11 @@ class AdditiveAttention(Module):
                 "AdditiveAttention: needs query (N, Q) or (N, L, Q), key (N, S, K) and value (N, S, V), got "
                 f"{query.shape}, {key.shape} and {value.shape}"
             )
-        if lengths is not None:
-            key_padding_mask = self._past(lengths, key_padding_mask, key.shape[:2])
+        ends = lengths_of("AdditiveAttention", lengths, *key.shape[:2])
+        if ends is not None:
+            if key_padding_mask is not None:
+                raise ValueError("AdditiveAttention: key_padding_mask and lengths say the same; give one of them")
+            key_padding_mask = np.arange(key.shape[1]) >= ends[:, None]
         bias = None
         if key_padding_mask is not None:
             bias = as_bias("AdditiveAttention: key_padding_mask", key_padding_mask, key.dtype, key.shape[:2])
@@ -277,13 +281,3 @@ class AdditiveAttention(Module):
         weights = weigh(tl.squeeze(self.energy(tl.tanh(sums)), -1), bias, self.function)
         context = tl.matmul(weights, value)
         return (context[:, 0], weights[:, 0]) if query.ndim == 2 else (context, weights)
-
-    def _past(self, lengths: Array, mask: Array | None, shape: tuple[int, ...]) -> np.ndarray:
-        """True for the keys past the end of each sequence."""
-        ends = np.asarray(lengths)
-        if mask is not None or ends.shape != shape[:1] or ends.dtype.kind not in "iu" or (ends > shape[1]).any():
-            raise ValueError(
-                f"AdditiveAttention: needs key_padding_mask or lengths, which are {shape[0]} whole numbers up to "
-                f"{shape[1]}; got {ends}{'' if mask is None else ' and a mask'}"
-            )
-        return np.arange(shape[1]) >= ends[:, None]

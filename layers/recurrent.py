@@ -30,7 +30,7 @@ def through_time(step: Any, steps: int, states: list, lengths: Any, reverse: boo
     out: list[Any] = [None] * steps
     for t in reversed(range(steps)) if reverse else range(steps):
         new = step(t, *states)
-        if lengths is None:
+        if lengths is None or (t < lengths).all():
             out[t], states = new[0], new
         else:
             running = (t < lengths)[:, None]

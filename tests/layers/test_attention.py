@@ -244,5 +244,7 @@ def test_errors_say_what_is_needed():
     additive = layers.AdditiveAttention(2, 3, 4)
     with pytest.raises(ValueError, match=r"got \(2, 2\), \(3, 5, 3\) and \(3, 5, 3\)"):
         additive(tl.ones(2, 2), tl.ones(3, 5, 3))
-    with pytest.raises(ValueError, match="3 whole numbers up to 5"):
+    with pytest.raises(ValueError, match="AdditiveAttention: lengths must be 3 whole numbers from 0 to 5"):
         additive(tl.ones(3, 2), tl.ones(3, 5, 3), lengths=[1, 2, 6])
+    with pytest.raises(ValueError, match="give one of them"):
+        additive(tl.ones(3, 2), tl.ones(3, 5, 3), None, PADDING, [1, 2, 3])
