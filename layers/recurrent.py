@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 import tinygrad_lite as tl
 from tinygrad_lite.layers import init
 from tinygrad_lite.layers.module import Module
+from tinygrad_lite.layers.packing import PackedSequence, pad_packed_sequence, repacked
 from tinygrad_lite.layers.parameter import Parameter
+from tinygrad_lite.ops.recurrent import lengths_of
 from tinygrad_lite.tensor import Array, Tensor
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
 
-SQUASH = {"tanh": tl.tanh, "relu": tl.relu}
+SQUASH: dict[str, Any] = {"tanh": tl.tanh, "relu": tl.relu}
 
 
 def chosen(name: str, nonlinearity: str) -> str:
@@ -25,20 +25,18 @@ def chosen(name: str, nonlinearity: str) -> str:
     return nonlinearity
 
 
-def rnn(squash: Any, x: Tensor, h: Tensor, weights: list, lengths: Any = None, reverse: bool = False) -> tuple:
-    """out (T, N, H) and the last h of h <- squash(x W^T + b + h U^T + d), as `tl.lstm` goes through the times."""
-    weight_ih, weight_hh, bias_ih, bias_hh = weights
-    inputs = tl.linear(x, weight_ih, bias_ih)
-    steps = len(x)
+def through_time(step: Any, steps: int, states: list, lengths: Any, reverse: bool) -> tuple:
+    """out (T, N, H) and the last states of states <- step(t, *states), h first, as `tl.lstm` goes through the times."""
     out: list[Any] = [None] * steps
     for t in reversed(range(steps)) if reverse else range(steps):
-        new = squash(inputs[t] + tl.linear(h, weight_hh, bias_hh))
-        if lengths is None:
-            out[t] = h = new
+        new = step(t, *states)
+        if lengths is None or (t < lengths).all():
+            out[t], states = new[0], new
         else:
-            running = (t < np.asarray(lengths))[:, None]
-            out[t], h = tl.where(running, new, 0), tl.where(running, new, h)
-    return tl.stack(out), h
+            running = (t < lengths)[:, None]
+            out[t] = tl.where(running, new[0], 0)
+            states = [tl.where(running, after, before) for after, before in zip(new, states)]
+    return (tl.stack(out), *states)
 
 
 class _Weights(Module):
@@ -53,17 +51,29 @@ class _Weights(Module):
             raise ValueError(f"{type(self).__name__}: hidden_size is {hidden_size}; it must be positive")
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
 
-    def add(self, inputs: int, suffix: str, dtype: Any) -> None:
-        """Make the four parameters that one direction of one layer has."""
+    def sizes(self) -> list[int]:
+        """The width of each state, of h first."""
+        return [self.hidden_size] * self.states
+
+    def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """The parameters that one direction of one layer has."""
         rows = self.blocks * self.hidden_size
-        for name, shape in (("weight_ih", (rows, inputs)), ("weight_hh", (rows, self.hidden_size))):
-            setattr(self, name + suffix, Parameter(tl.empty(*shape, dtype=dtype)))
-        for name in ("bias_ih", "bias_hh"):
-            setattr(self, name + suffix, Parameter(tl.empty(rows, dtype=dtype)) if self.bias else None)
+        return {
+            "weight_ih": (rows, inputs),
+            "weight_hh": (rows, self.sizes()[0]),
+            "bias_ih": (rows,),
+            "bias_hh": (rows,),
+        }
+
+    def add(self, inputs: int, suffix: str, dtype: Any) -> None:
+        """Make these parameters; those named bias are None without bias."""
+        for name, shape in self.shapes(inputs).items():
+            wanted = self.bias or not name.startswith("bias")
+            setattr(self, name + suffix, Parameter(tl.empty(*shape, dtype=dtype)) if wanted else None)
 
     def named(self, suffix: str) -> list:
-        """weight_ih, weight_hh, bias_ih and bias_hh of one direction of one layer."""
-        return [getattr(self, name + suffix) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        """The parameters of one direction of one layer, in the order of `shapes`."""
+        return [getattr(self, name + suffix) for name in self.shapes(0)]
 
     def reset_parameters(self) -> None:
         """Draw the weights anew."""
@@ -75,36 +85,67 @@ class _Weights(Module):
         """One direction of one layer: out (T, N, H), then its last states (N, H)."""
         raise NotImplementedError
 
-    def given(self, hx: Any, shape: tuple[int, ...], dtype: Any) -> list:
+    def given(self, hx: Any, lead: tuple[int, ...], dtype: Any) -> list[Tensor]:
         """The states that `hx` stands for, zeros if it is None. Raises ValueError for another number or shape."""
+        shapes = [(*lead, size) for size in self.sizes()]
         if hx is None:
-            return [tl.zeros(*shape, dtype=dtype)] * self.states
-        states = [hx] if self.states == 1 else list(hx)
-        if len(states) != self.states or any(np.shape(s) != shape for s in states):
+            return [tl.zeros(*shape, dtype=dtype) for shape in shapes]
+        states = [tl.as_tensor(h) for h in ([hx] if self.states == 1 else hx)]
+        if [h.shape for h in states] != shapes:
             raise ValueError(
                 f"{type(self).__name__}: the initial state must be {'h0' if self.states == 1 else '(h0, c0)'} of shape "
-                f"{shape} for this input, got {', '.join(str(np.shape(s)) for s in states)}"
+                f"{', '.join(map(str, dict.fromkeys(shapes)))} for this input, got "
+                f"{', '.join(str(h.shape) for h in states)}"
             )
         return states
 
 
-class _RNN:
+class _RNN(_Weights):
     """h <- tanh or relu of x W^T + b + h U^T + d."""
 
     nonlinearity: str
 
     def run(self, x: Tensor, states: list, weights: list, lengths: Any = None, reverse: bool = False) -> tuple:
-        return rnn(SQUASH[self.nonlinearity], x, states[0], weights, lengths, reverse)
+        weight_ih, weight_hh, bias_ih, bias_hh = weights
+        squash, inputs = SQUASH[self.nonlinearity], tl.unbind(tl.linear(x, weight_ih, bias_ih))
+
+        def step(t: int, h: Tensor) -> list:
+            return [squash(inputs[t] + tl.linear(h, weight_hh, bias_hh))]
+
+        return through_time(step, len(x), states, lengths, reverse)
 
 
-class _LSTM:
+def gated(sums: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """The new c of an LSTM and its output gate, of the sums (N, 4H) that make the gates i, f, g, o."""
+    i, f, g, o = tl.split(sums, c.shape[-1], -1)
+    return tl.sigmoid(f) * c + tl.sigmoid(i) * tl.tanh(g), tl.sigmoid(o)
+
+
+class _LSTM(_Weights):
     blocks, states = 4, 2
+    proj_size = 0
+
+    def sizes(self) -> list[int]:
+        return [self.proj_size or self.hidden_size, self.hidden_size]
+
+    def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        projected = {"weight_hr": (self.proj_size, self.hidden_size)} if self.proj_size else {}
+        return super().shapes(inputs) | projected
 
     def run(self, x: Tensor, states: list, weights: list, lengths: Any = None, reverse: bool = False) -> tuple:
-        return tl.lstm(*[x, *states, *weights, lengths, reverse])
+        if not self.proj_size:
+            return tl.lstm(*[x, *states, *weights, lengths, reverse])
+        weight_ih, weight_hh, bias_ih, bias_hh, weight_hr = weights
+        inputs = tl.unbind(tl.linear(x, weight_ih, bias_ih))
+
+        def step(t: int, h: Tensor, c: Tensor) -> list:
+            c, o = gated(inputs[t] + tl.linear(h, weight_hh, bias_hh), c)
+            return [tl.linear(o * tl.tanh(c), weight_hr), c]
+
+        return through_time(step, len(x), states, lengths, reverse)
 
 
-class _GRU:
+class _GRU(_Weights):
     blocks = 3
 
     def run(self, x: Tensor, states: list, weights: list, lengths: Any = None, reverse: bool = False) -> tuple:
@@ -137,27 +178,41 @@ class _Layers(_Weights):
         self.directions = ["", "_reverse"] if bidirectional else [""]
         for layer in range(num_layers):
             for direction in self.directions:
-                inputs = hidden_size * len(self.directions) if layer else input_size
+                inputs = self.sizes()[0] * len(self.directions) if layer else input_size
                 self.add(inputs, f"_l{layer}{direction}", dtype)
         self.reset_parameters()
 
-    def forward(self, input: Tensor, hx: Any = None, lengths: Array | None = None) -> tuple[Tensor, Any]:
-        x, name = tl.as_tensor(input), type(self).__name__
-        batched = x.ndim == 3
+    def forward(self, input: Tensor | PackedSequence, hx: Any = None, lengths: Array | None = None) -> tuple[Any, Any]:
+        if not isinstance(input, PackedSequence):
+            return self._padded(tl.as_tensor(input), hx, lengths)
+        padded, ends = pad_packed_sequence(input, self.batch_first)
+        out, last = self._padded(padded, hx, ends)
+        return repacked(out, input, self.batch_first), last
+
+    def _padded(self, x: Tensor, hx: Any, lengths: Array | None) -> tuple[Tensor, Any]:
+        """As `forward`, of sequences that are not packed."""
+        name, shape, batched = type(self).__name__, x.shape, x.ndim == 3
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             wanted = "(N, T, I)" if self.batch_first else "(T, N, I)"
             raise ValueError(f"{name}: needs shape {wanted} or (T, I) with I = {self.input_size}, got {x.shape}")
         if not batched:
-            x = x.reshape(x.shape[0], 1, x.shape[1])
+            x = tl.unsqueeze(x, 1)
         elif self.batch_first:
             x = tl.swapaxes(x, 0, 1)
         if not len(x):
-            raise ValueError(f"{name}: needs one time at least, got shape {np.shape(input)}")
-        lines, batch = self.num_layers * len(self.directions), x.shape[1]
-        shape = (lines, batch, self.hidden_size) if batched else (lines, self.hidden_size)
-        states = [
-            s.reshape(lines, batch, -1) for s in map(tl.as_tensor, self.given(hx, shape, self.weight_hh_l0.dtype))
-        ]
+            raise ValueError(f"{name}: needs one time at least, got shape {shape}")
+        lengths = lengths_of(name, lengths, x.shape[1], len(x))
+        lines = self.num_layers * len(self.directions)
+        states = self.given(hx, (lines, x.shape[1]) if batched else (lines,), self.weight_hh_l0.dtype)
+        x, states = self._through_layers(x, states if batched else [tl.unsqueeze(s, 1) for s in states], lengths)
+        if not batched:
+            x, states = tl.squeeze(x, 1), [tl.squeeze(s, 1) for s in states]
+        elif self.batch_first:
+            x = tl.swapaxes(x, 0, 1)
+        return x, states[0] if self.states == 1 else tuple(states)
+
+    def _through_layers(self, x: Tensor, states: list[Tensor], lengths: Any) -> tuple[Tensor, list[Tensor]]:
+        """out (T, N, D H) of the last layer, and the last states (num_layers D, N, H)."""
         last: list[Any] = []
         for layer in range(self.num_layers):
             if layer and self.dropout and self.training:
@@ -170,16 +225,12 @@ class _Layers(_Weights):
                 outs.append(out)
                 last.append(end)
             x = tl.concatenate(outs, axis=-1) if len(outs) > 1 else outs[0]
-        ends = [tl.stack(end).reshape(*shape) for end in zip(*last)]
-        if not batched:
-            x = x.reshape(x.shape[0], x.shape[2])
-        elif self.batch_first:
-            x = tl.swapaxes(x, 0, 1)
-        return x, ends[0] if self.states == 1 else tuple(ends)
+        return x, [tl.stack(end) for end in zip(*last)]
 
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}"
         usual = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        usual |= {"proj_size": 0} if hasattr(self, "proj_size") else {}
         return text + "".join(f", {k}={getattr(self, k)}" for k, v in usual.items() if getattr(self, k) != v)
 
 
@@ -219,14 +270,16 @@ class LSTM(_LSTM, _Layers):
     batch_first    whether the input and out are (N, T, ...) and not (T, N, ...)
     dropout        the probability to drop a value between layers in training
     bidirectional  whether each layer runs in both directions, D = 2; their outputs stand side by side
+    proj_size      P: h and out have the width P, h <- weight_hr (o tanh(c)); 0 for none. (There is no kernel for it.)
 
     Called with an input (T, N, I), or (T, I) for a single sequence; optionally the states at first (h0, c0), each
     (num_layers D, N, H) or (num_layers D, H), zeros by default; and optionally lengths (N,), whole numbers up to T,
-    for sequences that are shorter: out is 0 past their end, and the last states are those at their end. (PyTorch
-    packs such sequences.) Returns out (T, N, D H) of the last layer, and the last states (h_n, c_n).
+    for sequences that are shorter: out is 0 past their end, and the last states are those at their end. A
+    `PackedSequence` says the same, and gives one back. Returns out (T, N, D H) of the last layer, and the last
+    states (h_n, c_n).
 
     Parameters for each layer k, with _reverse at the end for the other direction, at first U(-1, 1) / sqrt(H):
-    weight_ih_l{k} (4H, I or D H), weight_hh_l{k} (4H, H), bias_ih_l{k} and bias_hh_l{k} (4H,).
+    weight_ih_l{k} (4H, I or D H), weight_hh_l{k} (4H, H), bias_ih_l{k} and bias_hh_l{k} (4H,), weight_hr_l{k} (P, H).
 
     Hochreiter and Schmidhuber 1997; Gers et al. 2000. Raises ValueError for other shapes.
 
@@ -236,6 +289,23 @@ class LSTM(_LSTM, _Layers):
     >>> out.shape, h.shape, c.shape
     ((7, 2, 8), (4, 2, 4), (4, 2, 4))
     """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        dtype: Any = None,
+    ) -> None:
+        if not 0 <= proj_size < max(hidden_size, 1):
+            raise ValueError(f"LSTM: proj_size is {proj_size}; it must be less than hidden_size = {hidden_size}, or 0")
+        self.proj_size = proj_size
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype)
 
 
 class GRU(_GRU, _Layers):
@@ -266,11 +336,10 @@ class _Cell(_Weights):
             raise ValueError(
                 f"{type(self).__name__}: needs shape (N, I) or (I,) with I = {self.input_size}, got {x.shape}"
             )
-        shape = (*x.shape[:-1], self.hidden_size)
-        states = map(tl.as_tensor, self.given(hx, shape, self.weight_hh.dtype))
-        rows = [s.reshape(-1, self.hidden_size) for s in states]
+        states = self.given(hx, x.shape[:-1], self.weight_hh.dtype)
+        rows = states if x.ndim == 2 else [tl.unsqueeze(s, 0) for s in states]
         _, *ends = self.run(x.reshape(1, -1, self.input_size), rows, self.named(""))
-        ends = [s.reshape(*shape) for s in ends]
+        ends = ends if x.ndim == 2 else [tl.squeeze(s, 0) for s in ends]
         return ends[0] if self.states == 1 else tuple(ends)
 
     def extra_repr(self) -> str:

@@ -38,6 +38,7 @@ from tinygrad_lite.ops.sorting import *
 from tinygrad_lite.ops.products import *
 from tinygrad_lite.ops import linalg
 from tinygrad_lite.ops.softmax import *
+from tinygrad_lite.ops.sparse_maps import *
 from tinygrad_lite.ops.convolution import *
 from tinygrad_lite.ops.pooling import *
 from tinygrad_lite.ops.resampling import *

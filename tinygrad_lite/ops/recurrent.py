@@ -50,6 +50,15 @@ def recurrence_all(
 # ---------------------------------------------------------------------------------- public functions
 
 
+def lengths_of(name: str, lengths: Any, batch: int, steps: int) -> np.ndarray | None:
+    """The lengths of the sequences of a batch as an array, or raise; None stands for T each."""
+    if lengths is not None:
+        lengths = np.array(lengths.numpy() if isinstance(lengths, Tensor) else lengths)
+        if lengths.shape != (batch,) or lengths.dtype.kind not in "iu" or ((lengths < 0) | (lengths > steps)).any():
+            raise ValueError(f"{name}: lengths must be {batch} whole numbers from 0 to {steps}, got {lengths}")
+    return lengths
+
+
 def checked(name: str, gates: int, x: Array, states: dict, weights: dict, lengths: Any) -> tuple[list, Any]:
     """x and the states as Tensors, zeros for those that are None, and the lengths as an array, or raise."""
     x, weight_hh = as_tensor(x), weights["weight_hh"]
@@ -64,10 +73,7 @@ def checked(name: str, gates: int, x: Array, states: dict, weights: dict, length
                 f"{name}: {what} has shape {np.shape(value)}, but must be {wanted[what]} for an input (T, N, I) = "
                 f"{x.shape} and {hidden} hidden units"
             )
-    if lengths is not None:
-        lengths = np.array(lengths.numpy() if isinstance(lengths, Tensor) else lengths)
-        if lengths.shape != (batch,) or lengths.dtype.kind not in "iu" or ((lengths < 0) | (lengths > steps)).any():
-            raise ValueError(f"{name}: lengths must be {batch} whole numbers from 0 to {steps}, got {lengths}")
+    lengths = lengths_of(name, lengths, batch, steps)
     dtype = as_tensor(weight_hh).dtype
     return [x, *(zeros(batch, hidden, dtype=dtype) if h is None else h for h in states.values())], lengths
 
