@@ -1,8 +1,14 @@
 """Optimisers: how parameters change, given their gradients. Import as `tinygrad_lite.optim`."""
+# ruff: noqa: F403
 
-from tinygrad_lite.optim.adam import Adam, AdamW
-from tinygrad_lite.optim.optimizer import Optimizer
-from tinygrad_lite.optim.rmsprop import RMSprop
-from tinygrad_lite.optim.sgd import SGD
-
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop"]
+from tinygrad_lite.optim.adadelta import *
+from tinygrad_lite.optim.adagrad import *
+from tinygrad_lite.optim.adam import *
+from tinygrad_lite.optim.adam_variants import *
+from tinygrad_lite.optim.asgd import *
+from tinygrad_lite.optim.ftrl import *
+from tinygrad_lite.optim.lbfgs import *
+from tinygrad_lite.optim.optimizer import *
+from tinygrad_lite.optim.rmsprop import *
+from tinygrad_lite.optim.rprop import *
+from tinygrad_lite.optim.sgd import *
