@@ -179,10 +179,10 @@ class LBFGS(Optimizer):
 
     def _restored(self, p: Tensor, values: Mapping[str, Any]) -> dict[str, Any]:
         """As PyTorch keeps it: vectors over all parameters, lists of them, and numbers."""
-        size = sum(q.size for q in self._all())
+        size, dtype = sum(q.size for q in self._all()), np.result_type(*(q.dtype for q in self._all()))
 
         def vector(value: Any) -> np.ndarray:
-            array = np.array(np.asarray(value.detach() if hasattr(value, "detach") else value), p.dtype)
+            array = np.array(np.asarray(value.detach() if hasattr(value, "detach") else value), dtype)
             if array.shape != (size,):
                 raise ValueError(f"LBFGS: load_state_dict: a vector of shape {array.shape}, all parameters are {size}")
             return array

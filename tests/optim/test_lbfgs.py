@@ -65,7 +65,7 @@ def follow(ours, mine, theirs, their):
 def test_every_step_is_pytorchs(line_search_fn):
     """Without a search the path jumps, and rounding grows with it; there each call begins where PyTorch is."""
 
-    @settings(max_examples=20, deadline=None, derandomize=True)
+    @settings(max_examples=12, deadline=None, derandomize=True)
     @given(options, st.integers(0, 1000))
     def check(params, seed):
         params = {**params, "line_search_fn": line_search_fn}
@@ -103,14 +103,14 @@ def test_going_on_from_pytorch_and_back():
 
 
 @pytest.mark.parametrize("line_search_fn", [None, "strong_wolfe"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_resuming_is_exact(line_search_fn, dtype, tmp_path):
+@pytest.mark.parametrize("dtypes", [("float32", "float32"), ("float32", "float64")], ids="-".join)
+def test_resuming_is_exact(line_search_fn, dtypes, tmp_path):
     params = {"line_search_fn": line_search_fn, "max_iter": 3, "lr": 1.0 if line_search_fn else 1e-3}
 
     def fresh():
         tensors, optimizer, closure = problem(tl, LBFGS, 1, **params)
         with tl.no_grad():
-            for t in tensors:
+            for t, dtype in zip(tensors, dtypes):
                 t._set(t._array.astype(dtype))
         return tensors, optimizer, closure
 
@@ -129,7 +129,7 @@ def test_resuming_is_exact(line_search_fn, dtype, tmp_path):
     optimizer.load_state_dict(state["optimizer"])
     for _ in range(3):
         optimizer.step(closure)
-    assert all(t.dtype == dtype for t in second)
+    assert tuple(str(t.dtype) for t in second) == dtypes
     assert np.array_equal(values(straight), values(second))
 
 
