@@ -35,9 +35,6 @@ class CombinedLR(LRScheduler):
                 raise ValueError(f"{name}: schedule {k} is of another optimizer")
         self.optimizer, self._schedulers = schedulers[0].optimizer, list(schedulers)
 
-    def _note(self) -> None:
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
-
     def _back_to_the_start(self) -> None:
         self._set([group["initial_lr"] for group in self.optimizer.param_groups])
 
@@ -45,12 +42,12 @@ class CombinedLR(LRScheduler):
         return {**super().state_dict(), "_schedulers": [schedule.state_dict() for schedule in self._schedulers]}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        super().load_state_dict(state_dict)
-        states = state_dict["_schedulers"]
+        states = state_dict.get("_schedulers", ())
         if len(states) != len(self._schedulers):
             raise ValueError(
                 f"{type(self).__name__}: the state is of {len(states)} schedules, there are {len(self._schedulers)}"
             )
+        super().load_state_dict(state_dict)
         for schedule, state in zip(self._schedulers, states):
             schedule.load_state_dict(state)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import tinygrad_lite as tl
 from tinygrad_lite.kernels.threads import spread
-from tinygrad_lite.kernels.twins.optimizers import gradient as toward
+from tinygrad_lite.kernels.twins import optimizers as twins
 from tinygrad_lite.tensor import Tensor, to_array
 
 __all__ = ["Optimizer"]
@@ -36,7 +36,7 @@ SCHEDULED = ("initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum")
 
 def descent(parameter: np.ndarray, gradient: np.ndarray, group: dict[str, Any]) -> np.ndarray:
     """The gradient g of what is made small: g + weight_decay p, with -g for g where maximize is set."""
-    return toward(parameter, gradient, float(group["weight_decay"]), group["maximize"])
+    return twins.gradient(parameter, gradient, float(group["weight_decay"]), group["maximize"])
 
 
 class Optimizer:

@@ -55,7 +55,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.min_lrs = self._each(min_lr, "min_lr")
         self.best = math.inf if mode == "min" else -math.inf
         self.last_epoch = self.cooldown_counter = self.num_bad_epochs = 0
-        self._last_lr = [group["lr"] for group in optimizer.param_groups]
+        self._note()
 
     def is_better(self, metric: float) -> bool:
         """Whether a metric is better than the best so far, by more than the threshold."""

@@ -94,7 +94,10 @@ class LRScheduler:
             )
         for group, rate in zip(groups, rates):
             group["lr"] = rate
-        self._last_lr = [group["lr"] for group in groups]
+        self._note()
+
+    def _note(self) -> None:
+        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
     def _each(self, value: Any, what: str) -> list:
         """A value for each group, from one for all or a list."""
@@ -161,7 +164,7 @@ class FactorLR(LRScheduler):
             self.step()
         else:
             self.last_epoch += 1
-            self._set([group["lr"] for group in self.optimizer.param_groups])
+            self._note()
 
     def _restart(self) -> None:
         self._set(self.base_lrs)
@@ -402,4 +405,4 @@ class MultiplicativeLR(LambdaLR):
 
     def _begin(self) -> None:
         self.last_epoch += 1
-        self._set([group["lr"] for group in self.optimizer.param_groups])
+        self._note()

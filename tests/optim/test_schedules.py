@@ -375,6 +375,11 @@ def test_combinations_in_combinations():
         (lambda one: optim.ReduceLROnPlateau(one, min_lr=[0.1]), ValueError, "min_lr has 1 values for 2 groups"),
         (lambda one: optim.LRScheduler(one), NotImplementedError, "LRScheduler: has no get_lr"),
         (lambda one: optim.StepLR(one, 3).load_state_dict({}), ValueError, "needs what the state_dict"),
+        (
+            lambda one: optim.ChainedScheduler([optim.StepLR(one, 3)]).load_state_dict({"_last_lr": [1.0, 1.0]}),
+            ValueError,
+            "the state is of 0 schedules, there are 1",
+        ),
     ],
 )
 def test_what_is_refused(make, error, message):
