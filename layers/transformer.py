@@ -14,13 +14,14 @@ import numpy as np
 
 import tinygrad_lite as tl
 from tinygrad_lite.layers import init
-from tinygrad_lite.layers.activation import GELU, ReLU
+from tinygrad_lite.layers.activation import GELU
 from tinygrad_lite.layers.attention import MultiheadAttention
 from tinygrad_lite.layers.containers import ModuleList
 from tinygrad_lite.layers.dropout import Dropout
 from tinygrad_lite.layers.linear import Linear
 from tinygrad_lite.layers.module import Module
 from tinygrad_lite.layers.normalization import LayerNorm
+from tinygrad_lite.layers.piecewise import ReLU
 from tinygrad_lite.tensor import Array, Tensor
 
 __all__ = [

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_lite.layers import init
-from tinygrad_lite.layers.activation import ReLU
 from tinygrad_lite.layers.containers import Sequential
 from tinygrad_lite.layers.convolution import Conv2d
 from tinygrad_lite.layers.dropout import Dropout
 from tinygrad_lite.layers.linear import Linear
 from tinygrad_lite.layers.module import Module
 from tinygrad_lite.layers.normalization import BatchNorm2d
+from tinygrad_lite.layers.piecewise import ReLU
 from tinygrad_lite.layers.pooling import AdaptiveAvgPool2d, MaxPool2d
 from tinygrad_lite.tensor import Tensor
 

@@ -282,12 +282,9 @@ def to_array(data: Array, dtype: Any = None) -> np.ndarray:
     elif isinstance(data, (np.ndarray, np.generic)):
         array = np.asarray(data)
     elif isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) for x in data):
-        if modes.flags & RECORD and any(isinstance(x, Tensor) and x._requires_grad for x in data):
-            kind = "list" if isinstance(data, list) else "tuple"
-            raise TypeError(
-                f"a {kind} of Tensors that require a gradient would lose it here: join them by tl.stack(...), "
-                "take the one that is meant (x.max(1).values), or detach() them"
-            )
+        if modes.flags & RECORD and any(getattr(x, "_requires_grad", False) for x in data):
+            help = "tl.stack(...) them, take the one that is meant (x.max(1).values), or detach() them"
+            raise TypeError(f"a list of Tensors that require a gradient would lose it here: {help}")
         array = np.stack([to_array(x) for x in data])
     else:
         array = np.asarray(data)
