@@ -254,7 +254,17 @@ class Module(Hooks):
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Train all parameters, or freeze them; returns the module."""
+        """Train all parameters, or freeze them; returns the module.
+
+        Optimizers skip a frozen parameter, to which no gradient comes (`zero_grad()` forgets the one it may still
+        have). Running statistics are no parameters: a batch norm that is to stay as it is needs `eval()` as well.
+
+        >>> from tinygrad_lite.layers import BatchNorm1d, Linear, Sequential
+        >>> net = Sequential(Linear(4, 8), BatchNorm1d(8), Linear(8, 2))
+        >>> _ = net[:2].requires_grad_(False).eval()
+        >>> [name for name, p in net.named_parameters() if p.requires_grad]
+        ['2.weight', '2.bias']
+        """
         for parameter in self.parameters():
             parameter.requires_grad = requires_grad
         return self
@@ -312,7 +322,8 @@ class Module(Hooks):
     def state_dict(self, prefix: str = "") -> dict[str, Tensor]:
         """All parameters and persistent buffers by dotted name, as PyTorch orders and names them.
 
-        The Tensors lie on the memory of the module, without a graph: `copy.deepcopy` them to keep a snapshot.
+        The Tensors lie on the memory of the module, without a graph: `copy.deepcopy` them to keep a snapshot. What is
+        shared stands under each of its names; `tl.save` writes it once.
 
         >>> from tinygrad_lite.layers import Linear
         >>> {name: t.shape for name, t in Linear(3, 2).state_dict().items()}

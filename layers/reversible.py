@@ -68,10 +68,10 @@ class _Step(Region):
 
     def undo(self) -> None:
         """Have (u, v) back from (v, w), and with it the saved values."""
-        (v, w), self.younger.pair = self.younger.pair, None
+        v, w = self.younger.pair
         with self.as_it_was():
             h = self.rerun(wrap(v).requires_grad_(self.wants_grad))
-        self.pair = w - h._array, v
+        self.pair, self.younger.pair = (w - h._array, v), None
 
     @contextmanager
     def as_it_was(self) -> Iterator[None]:
@@ -106,25 +106,26 @@ def _through(h: Any, v: Tensor, like: Tensor) -> Tensor:
 
 def _forward(functions: Sequence[Module], input: Tensor, axis: int) -> Tensor:
     """z_0, z_1 -> z_n, z_{n+1}."""
+    if not functions:
+        return input
     u, v = _halves(input, axis)
     if not tl.is_grad_enabled():
         for h in functions:
             u, v = v, u + _through(h, v, u)
         return tl.concatenate([u, v], axis)
-    older = None
+    steps: list[_Step] = []
     for h in functions:
-        step = _Step(h, v)
-        if older is not None:
-            older.younger = step
-        older = step
-        u, v = v, u + _through(step.run, v, u)
-    if older is not None:
-        older.younger = _End((u._array, v._array))
+        steps.append(_Step(h, v))
+        u, v = v, u + _through(steps[-1].run, v, u)
+    for step, younger in zip(steps, [*steps[1:], _End((u._array, v._array))]):
+        step.younger = younger
     return tl.concatenate([u, v], axis)
 
 
 def _inverse(functions: Sequence[Module], output: Tensor, axis: int) -> Tensor:
     """z_n, z_{n+1} -> z_0, z_1."""
+    if not functions:
+        return output
     u, v = _halves(output, axis)
     with replay():
         for h in reversed(functions):
@@ -142,7 +143,8 @@ class ReversibleBlock(Module):
     keeps the last output only in a `ReversibleSequence`. f and g run twice with the same random numbers (dropout), and
     running statistics follow the first time only; forward hooks inside of f and g are called both times.
 
-    Raises ValueError for an odd number of channels, and where f or g changes the shape.
+    Raises TypeError for f or g that is no module, ValueError for an odd number of channels, and where f or g changes
+    the shape.
 
     >>> import tinygrad_lite as tl
     >>> from tinygrad_lite.layers import Linear, ReversibleBlock
@@ -153,6 +155,9 @@ class ReversibleBlock(Module):
 
     def __init__(self, f: Module, g: Module, axis: int = 1) -> None:
         super().__init__()
+        for function in (f, g):
+            if not isinstance(function, Module):
+                raise TypeError(f"ReversibleBlock: f and g must be modules, got {type(function).__name__}")
         self.f, self.g, self.axis = f, g, axis
 
     def forward(self, input: Tensor) -> Tensor:
@@ -195,7 +200,7 @@ class ReversibleSequence(Sequential):
         axes = {block.axis for block in self}
         if len(axes) > 1:
             raise ValueError(f"ReversibleSequence: all blocks need the same axis, got {sorted(axes)}")
-        return axes.pop() if axes else 1
+        return axes.pop() if axes else 1  # of no blocks any will do
 
     def _functions(self) -> list[Module]:
         return [h for block in self for h in (block.f, block.g)]

@@ -3,6 +3,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tinygrad_lite as tl
 from tests.layers.parity import normal
@@ -86,6 +88,23 @@ def test_inverse():
             assert all(np.array_equal(a, b) for a, b in zip(moved, net.buffers())), "inverse moved running statistics"
     assert not all(np.array_equal(a, b) for a, b in zip(before, moved))
     assert np.allclose(net[0].inverse(net[0](x)).detach(), x, atol=1e-5)
+
+
+SIZES = st.lists(st.sampled_from([2, 4, 6]), min_size=1, max_size=3)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.integers(1, 4), SIZES, st.integers(0, 5), st.booleans())
+def test_inverse_and_gradients_for_any_shape_axis_and_depth(blocks, sizes, seed, from_the_end):
+    axis = seed % len(sizes) - len(sizes) * from_the_end
+    tl.manual_seed(seed)
+    width = sizes[-1] // 2 if axis in (-1, len(sizes) - 1) else sizes[-1]
+    make = lambda: Sequential(Linear(width, 3), Tanh(), Linear(3, width))  # noqa: E731
+    net = ReversibleSequence(*(ReversibleBlock(make(), make(), axis) for _ in range(blocks))).double()
+    x = tl.randn(*sizes, dtype="float64", requires_grad=True)
+    g = np.random.default_rng(seed).normal(size=sizes)
+    assert np.allclose(net.inverse(net(x)).detach(), x.detach(), rtol=0, atol=1e-10)
+    assert np.allclose(tl.grad(net(x), x, g), tl.grad(stored(net, x), x, g), rtol=0, atol=1e-10)
 
 
 def test_what_was_stored_may_be_overwritten():
@@ -229,15 +248,33 @@ def test_a_parameter_changed_before_backward_is_noticed():
         loss.backward()
 
 
+def test_backward_hooks_inside_are_called_once():
+    net, twin, heard = row(2), row(2), []
+    for block in net:
+        block.f.register_full_backward_hook(lambda module, ins, outs: heard.append((ins[0], outs[0])))
+    x = normal(4, 4, 3, 3)
+    same(result(net, net, x), result(twin, lambda x: stored(twin, x), x), 1e-10)
+    assert len(heard) == 2 and all(g.shape == (4, 2, 3, 3) for pair in heard for g in pair)
+
+
+def test_blocks_that_share_their_functions():
+    f, g = Sequential(Linear(2, 2), Tanh()).double(), Sequential(Linear(2, 2), Tanh()).double()
+    net = ReversibleSequence(*(ReversibleBlock(f, g) for _ in range(3)))
+    x = normal(5, 4)
+    same(result(net, net, x), result(net, lambda x: stored(net, x), x), 1e-10)
+
+
 def test_containers():
     net = row(3)
     assert isinstance(net[1:], ReversibleSequence) and len(net[1:]) == 2
     assert list(net.state_dict())[:2] == ["0.f.0.weight", "0.f.0.bias"]
-    x = tl.ones(2, 4)
-    assert (ReversibleSequence()(x) == x).all()
+    x = tl.ones(2, 3)
+    assert ReversibleSequence()(x) is x and ReversibleSequence().inverse(x) is x
 
 
 def test_errors():
+    with pytest.raises(TypeError, match="f and g must be modules, got primitive|got Primitive"):
+        ReversibleBlock(tl.tanh, Tanh())
     with pytest.raises(TypeError, match="needs blocks of type ReversibleBlock, got Linear"):
         ReversibleSequence(Linear(2, 2))
     block = ReversibleBlock(Linear(2, 2), Linear(2, 1))
