@@ -35,7 +35,7 @@ class Adam(Optimizer):
     tensor([0.9, 1.9])
     """
 
-    ranges: ClassVar = {"lr": POSITIVE, "betas": FRACTION, "eps": POSITIVE, "weight_decay": POSITIVE}
+    ranges: ClassVar = {"lr": POSITIVE, "betas": (FRACTION, FRACTION), "eps": POSITIVE, "weight_decay": POSITIVE}
     decoupled = False
 
     def __init__(
@@ -51,11 +51,6 @@ class Adam(Optimizer):
     ) -> None:
         options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**options, "amsgrad": amsgrad, "maximize": maximize})
-
-    def _check(self, group: dict[str, Any]) -> None:
-        if not isinstance(group["betas"], (tuple, list)) or len(group["betas"]) != 2:
-            raise ValueError(f"{type(self).__name__}: betas are two numbers, got {group['betas']!r}")
-        super()._check(group)
 
     def start(self, p: np.ndarray, group: dict[str, Any]) -> dict[str, Any]:
         names = ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * group["amsgrad"]

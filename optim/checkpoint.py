@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import tinygrad_lite as tl
 from tinygrad_lite import io
 
-__all__ = ["Checkpoint", "Replayed", "Stateful"]
+__all__ = ["Checkpoint", "Replayed"]
 
 RANDOM = "random"
 """The name under which a checkpoint holds the state of `tl.generator()`."""

@@ -15,6 +15,7 @@ import numpy as np
 
 import tinygrad_lite as tl
 from tinygrad_lite.kernels.threads import spread
+from tinygrad_lite.kernels.twins.optimizers import gradient as toward
 from tinygrad_lite.tensor import Tensor, to_array
 
 __all__ = ["Optimizer"]
@@ -29,6 +30,14 @@ POSITIVE = (0.0, math.inf)
 FRACTION = (0.0, 1.0)
 """Ranges of hyper-parameters: from the first up to, and without, the second."""
 
+SCHEDULED = ("initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum")
+"""What schedules note in a group, beside its options."""
+
+
+def descent(parameter: np.ndarray, gradient: np.ndarray, group: dict[str, Any]) -> np.ndarray:
+    """The gradient g of what is made small: g + weight_decay p, with -g for g where maximize is set."""
+    return toward(parameter, gradient, float(group["weight_decay"]), group["maximize"])
+
 
 class Optimizer:
     """The base of all optimizers. A subclass defines `ranges` and `update`.
@@ -42,7 +51,11 @@ class Optimizer:
     `param_groups` is a list of dicts of options, which may be changed between steps.
     """
 
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    ranges: ClassVar[Mapping[str, tuple]] = {}
+    """A range for each option that has one, and two of them for an option of two numbers."""
+
+    numbers: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"step": int}
+    """The entries of a parameter's state that are one number whatever its shape, and their types."""
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -103,13 +116,15 @@ class Optimizer:
     def _check(self, group: dict[str, Any]) -> None:
         """Raise for options that don't exist or that are out of range."""
         name = type(self).__name__
-        unknown = group.keys() - self.defaults.keys() - {"params", "name", "initial_lr"}
+        unknown = group.keys() - self.defaults.keys() - {"params", "name", *SCHEDULED}
         if unknown:
             options = ", ".join(self.defaults)
             raise ValueError(f"{name}: a group has the unknown option {', '.join(sorted(unknown))}; there is {options}")
-        for option, (low, high) in self.ranges.items():
-            value = group[option]
-            for number in value if isinstance(value, (tuple, list)) else [value]:
+        for option, ranges in self.ranges.items():
+            value, two = group[option], isinstance(ranges[0], tuple)
+            if two and (not isinstance(value, (tuple, list)) or len(value) != 2):
+                raise ValueError(f"{name}: {option} are two numbers, got {value!r}")
+            for number, (low, high) in zip(value, ranges) if two else [(value, ranges)]:
                 if not low <= float(number) < high:
                     raise ValueError(
                         f"{name}: {option}={value} is out of range; it is from {low} up to, without, {high}"
@@ -179,8 +194,7 @@ class Optimizer:
         """
         places = {id(p): k for k, p in enumerate(self._all())}
         state = {
-            places[id(p)]: {name: tl.tensor(v) if isinstance(v, np.ndarray) else v for name, v in values.items()}
-            for p, values in self.state.items()
+            places[id(p)]: {name: copied(value) for name, value in values.items()} for p, values in self.state.items()
         }
         groups = [{**group, "params": [places[id(p)] for p in group["params"]]} for group in self.param_groups]
         return {"state": state, "param_groups": groups}
@@ -213,7 +227,7 @@ class Optimizer:
         groups = []
         for mine, other in zip(self.param_groups, loaded):
             kept = {k: tuple(v) if isinstance(v, list) else v for k, v in other.items() if k in self.defaults}
-            extra = {k: other[k] for k in ("name", "initial_lr") if k in other}
+            extra = {k: other[k] for k in ("name", *SCHEDULED) if k in other}
             groups.append({**mine, **kept, **extra})
             self._check(groups[-1])
         here = self._all()
@@ -228,8 +242,8 @@ class Optimizer:
         """The state of one parameter, as arrays of its own in the dtype of the parameter."""
         restored: dict[str, Any] = {}
         for name, value in values.items():
-            if name == "step":
-                restored[name] = int(value)
+            if name in self.numbers:
+                restored[name] = self.numbers[name](value)
             elif value is not None:
                 array = np.asarray(value.detach() if hasattr(value, "detach") else value)
                 array = np.array(array, dtype=p.dtype, order="C")
@@ -250,6 +264,13 @@ class Optimizer:
             options = ", ".join(f"{name}={value}" for name, value in group.items() if name != "params")
             lines.append(f"\n  group {k}: {len(group['params'])} parameters, {options}")
         return f"{type(self).__name__}({''.join(lines)}\n)"
+
+
+def copied(value: Any) -> Any:
+    """An array as a Tensor of its own, also where it stands in a list; a number as it is."""
+    if isinstance(value, list):
+        return [copied(v) for v in value]
+    return tl.tensor(value) if isinstance(value, np.ndarray) else value
 
 
 def carry_out(jobs: Sequence[Job]) -> None:

@@ -52,12 +52,20 @@ def test_rmsprop_is_its_twin(data):
     same("rmsprop", p, g, v + 20, left_out(data, mean), left_out(data, m), *options)  # a variance is not negative
 
 
+@often
+@given(st.data())
+def test_adagrad_is_its_twin(data):
+    p, g, total = data.draw(tensors(1))
+    same("adagrad", p, g, total, *[data.draw(s) for s in (fraction, fraction, decay, flag)])
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_nan_or_inf_stays_where_it_is(bad):
     for name, running, options in [
         ("sgd", 1, (0.1, 0.0, 0.9, 1.0, True, False)),
         ("adam", 3, (0.1, 0.9, 0.99, 1.0, 1e-8, 1.0, 0.0, False)),
         ("rmsprop", 3, (0.1, 0.9, 1e-8, 0.0, 0.9, False)),
+        ("adagrad", 1, (0.1, 1e-10, 0.0, False)),
     ]:
         arrays = [np.ones(40, np.float32) for _ in range(2 + running)]
         arrays[0][3] = arrays[1][5] = bad

@@ -49,6 +49,7 @@ TABLE = {
     "sgd": "optimizers",
     "adam": "optimizers",
     "rmsprop": "optimizers",
+    "adagrad": "optimizers",
 }
 """The name of a kernel, and that of its file, here and among the twins."""
 

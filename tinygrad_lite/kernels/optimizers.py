@@ -88,3 +88,17 @@ def rmsprop(
 ) -> None:
     """See twins.rmsprop."""
     update(each_rmsprop, twins.rmsprop, (p, g, v, mean, m), numbers)
+
+
+@compiled
+def each_adagrad(p, g, total, rate, eps, decay, maximize):
+    number = p.dtype.type
+    for i in range(len(p)):
+        d = gradient(p[i], g[i], decay, maximize)
+        total[i] += d * d
+        p[i] -= number(rate) * d / (math.sqrt(total[i]) + number(eps))
+
+
+def adagrad(p: np.ndarray, g: np.ndarray, total: np.ndarray, *numbers: Any) -> None:
+    """See twins.adagrad."""
+    update(each_adagrad, twins.adagrad, (p, g, total), numbers)

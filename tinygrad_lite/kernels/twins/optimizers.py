@@ -72,6 +72,15 @@ def rmsprop(
     p -= lr * step
 
 
+def adagrad(
+    p: np.ndarray, g: np.ndarray, total: np.ndarray, rate: float, eps: float, decay: float, maximize: bool
+) -> None:
+    """total <- total + g^2;  p <- p - rate g / (sqrt(total) + eps)"""
+    g = gradient(p, g, decay, maximize)
+    total += g * g
+    p -= rate * g / (np.sqrt(total) + eps)
+
+
 def arrays(count: int, t: Any) -> list[np.ndarray]:
     return [np.ones(3, t) for _ in range(count)]
 
@@ -80,5 +89,6 @@ EXAMPLES: dict[str, Any] = {
     "sgd": lambda t: [(*arrays(3, t), 0.1, 0.01, 0.9, 1.0, True, False)],
     "adam": lambda t: [(*arrays(5, t), 0.1, 0.9, 0.99, 1.0, 1e-8, 1.0, 0.01, False)],
     "rmsprop": lambda t: [(*arrays(2, t), np.full(3, 4, t), *arrays(2, t), 0.1, 0.9, 1e-8, 0.01, 0.9, False)],
+    "adagrad": lambda t: [(*arrays(3, t), 0.1, 1e-10, 0.01, False)],
 }
 """Small calls that reach all compiled code; see kernels.examples."""
