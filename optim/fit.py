@@ -105,9 +105,16 @@ def fit(
     check(batches, epochs, schedule_by, names, monitor, mode, checkpoint, save_every, resume)
     steps = epochs * length_hint(batches)
     batches = batches if hasattr(batches, "state_dict") else Replayed(batches)
-    parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "average": average, "batches": batches}
-    parts |= {"early_stopping": early_stopping, "history": history}
-    parts |= {"validate": validate} if hasattr(validate, "state_dict") else {}
+    parts = {
+        "model": model,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "average": average,
+        "early_stopping": early_stopping,
+        "batches": batches,
+        "validate": validate if hasattr(validate, "state_dict") else None,
+        "history": history,
+    }
     saved = Checkpoint(checkpoint, **{name: part for name, part in parts.items() if part is not None})
     if resume:
         saved.restore()
