@@ -2,8 +2,9 @@
 
 A training is a function of its state: the model's parameters and buffers, what the optimizer and the schedule
 remember, the place in the batches, and the random generator that dropout draws from. What has all of it back
-goes on as if nothing had happened, bit for bit (on as many threads, for the rounding of sums follows from their
-number).
+goes on as if nothing had happened, bit for bit. How sums are rounded follows from the number of threads, and may
+differ between a process that has compiled a kernel and one that has it from the cache: `tl.warmup()` first, where
+that matters.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Protocol
 import tinygrad_lite as tl
 from tinygrad_lite import io
 
-__all__ = ["Checkpoint", "Replayed", "Stateful"]
+__all__ = ["Checkpoint", "Replayed"]
 
 RANDOM = "random"
 """The name under which a checkpoint holds the state of `tl.generator()`."""

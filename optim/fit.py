@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.optim.checkpoint import Checkpoint, Replayed
+from tinygrad_lite.optim.clipping import clip_grad_norm_
 from tinygrad_lite.optim.evaluate import Function, Means, evaluate, measured, parted
 from tinygrad_lite.optim.history import History
 from tinygrad_lite.optim.progress import Progress, stopping
@@ -46,7 +47,7 @@ def fit(
     metrics: Mapping[str, Function] | None = None,
     schedule: Any = None,
     schedule_by: str = "epoch",
-    clip: Callable[[], Any] | None = None,
+    clip: float | Callable[[], Any] | None = None,
     average: Any = None,
     early_stopping: Any = None,
     monitor: str | None = None,
@@ -68,7 +69,7 @@ def fit(
     metrics         names to functions of (output, target), such as {"accuracy": accuracy}
     schedule        what has step(): called after each 'epoch' or each 'step', as `schedule_by` says. If its
                     step needs an argument, as ReduceLROnPlateau's does, it is given what `monitor` names
-    clip            called between backward and step: lambda: clip_grad_norm_(model.parameters(), 1.0)
+    clip            the largest norm of the gradient, or what is called between backward and step to change it
     average         an ExponentialMovingAverage of the weights: updated after each step, and evaluated, and kept
                     as the best, in their place
     early_stopping  what has step(value): True ends the training. It is given what `monitor` names
@@ -104,9 +105,16 @@ def fit(
     check(batches, epochs, schedule_by, names, monitor, mode, checkpoint, save_every, resume)
     steps = epochs * length_hint(batches)
     batches = batches if hasattr(batches, "state_dict") else Replayed(batches)
-    parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "average": average, "batches": batches}
-    parts |= {"early_stopping": early_stopping, "history": history}
-    parts |= {"validate": validate} if hasattr(validate, "state_dict") else {}
+    parts = {
+        "model": model,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "average": average,
+        "early_stopping": early_stopping,
+        "batches": batches,
+        "validate": validate if hasattr(validate, "state_dict") else None,
+        "history": history,
+    }
     saved = Checkpoint(checkpoint, **{name: part for name, part in parts.items() if part is not None})
     if resume:
         saved.restore()
@@ -161,7 +169,7 @@ def train_step(
     loss: Function,
     metrics: Mapping[str, Function],
     batch: Any,
-    clip: Callable[[], Any] | None = None,
+    clip: float | Callable[[], Any] | None = None,
     check_finite: bool = True,
 ) -> dict[str, float]:
     """One step; returns its row of `History.steps`. The arguments are those of `fit`."""
@@ -179,8 +187,10 @@ def train_step(
             cause = cause if finite([*inputs, target]) else "the batch itself holds inf or nan"
             raise FloatingPointError(f"the loss is {value.item()}, with lr={lr:.3g}: {cause}")
         value.backward()
-        if clip is not None:
+        if callable(clip):
             clip()
+        elif clip is not None:
+            clip_grad_norm_(model.parameters(), clip)
         return value
 
     value = optimizer.step(closure)

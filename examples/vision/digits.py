@@ -37,7 +37,7 @@ from examples.common.report import percent, print_table
 from examples.common.unfinished import Unfinished
 from tinygrad_lite.data import DataLoader, Images, random_affine, stratified_split
 from tinygrad_lite.layers import Module, ResNet
-from tinygrad_lite.optim import SGD, History, Interrupted, accuracy, fit
+from tinygrad_lite.optim import SGD, History, Interrupted, LambdaLR, accuracy, fit
 
 ABOUT = About(
     summary="A small ResNet learns handwritten digits, and reads yours (--predict)",
@@ -128,6 +128,7 @@ def train(net: Module, data: Images, recipe: Recipe, epochs: int, seed: int, che
         transform=lambda x, y, rng: (random_affine(x, rng, **recipe.affine), y),
     )
     optimizer = SGD(net.parameters(), lr=recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay, nesterov=True)
+    steps = epochs * len(loader)
     return fit(
         net,
         optimizer,
@@ -135,7 +136,7 @@ def train(net: Module, data: Images, recipe: Recipe, epochs: int, seed: int, che
         loader,
         epochs,
         metrics={"accuracy": accuracy},
-        schedule=OneCycle(optimizer, epochs * len(loader)),
+        schedule=LambdaLR(optimizer, lambda step: one_cycle(step / steps)),
         schedule_by="step",
         checkpoint=checkpoint,
         save_every=100,
@@ -147,24 +148,6 @@ def train(net: Module, data: Images, recipe: Recipe, epochs: int, seed: int, che
 def one_cycle(t: float) -> float:
     """The course of the learning rate, t from 0 to 1: up along a line for a quarter, then down along a cosine."""
     return t / 0.25 if t < 0.25 else 0.5 + 0.5 * math.cos(math.pi * (t - 0.25) / 0.75)
-
-
-class OneCycle:
-    """A schedule by the step: the learning rate of the optimizer is its peak."""
-
-    def __init__(self, optimizer: SGD, steps: int) -> None:
-        self.optimizer, self.steps, self.peak = optimizer, steps, optimizer.param_groups[0]["lr"]
-        self.load_state_dict({"done": 0})
-
-    def step(self) -> None:
-        self.load_state_dict({"done": self.done + 1})
-
-    def state_dict(self) -> dict[str, int]:
-        return {"done": self.done}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        self.done = state["done"]
-        self.optimizer.param_groups[0]["lr"] = self.peak * one_cycle(self.done / self.steps)
 
 
 def probabilities(net: Module, images: np.ndarray) -> np.ndarray:
