@@ -64,7 +64,7 @@ def pack_padded_sequence(
             f"pack_padded_sequence: needs {'(N, T, ...)' if batch_first else '(T, N, ...)'} and N whole numbers as "
             f"lengths, got shape {x.shape} and {ends}"
         )
-    x = tl.swapaxes(x, 0, 1) if batch_first else x
+    x, ends = tl.swapaxes(x, 0, 1) if batch_first else x, ends.astype(int)
     if ends.min() < 1 or ends.max() > len(x):
         raise ValueError(f"pack_padded_sequence: lengths go from 1 to {len(x)}, got {ends}")
     order = np.argsort(-ends, kind="stable")

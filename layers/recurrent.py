@@ -185,6 +185,8 @@ class _Layers(_Weights):
     def forward(self, input: Tensor | PackedSequence, hx: Any = None, lengths: Array | None = None) -> tuple[Any, Any]:
         if not isinstance(input, PackedSequence):
             return self._padded(tl.as_tensor(input), hx, lengths)
+        if lengths is not None:
+            raise ValueError(f"{type(self).__name__}: a PackedSequence has its lengths already; leave them out")
         padded, ends = pad_packed_sequence(input, self.batch_first)
         out, last = self._padded(padded, hx, ends)
         return repacked(out, input, self.batch_first), last

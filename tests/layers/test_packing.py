@@ -56,7 +56,7 @@ def test_lists_of_sequences(shape):
 
 def test_whole_numbers_stay_whole():
     assert pad_sequence([tl.tensor([1, 2]), tl.tensor([3])]).dtype == np.int64
-    packed = pack_padded_sequence(tl.tensor([[1, 2], [3, 0]]), tl.tensor([2, 1]), batch_first=True)
+    packed = pack_padded_sequence(tl.tensor([[1, 2], [3, 0]]), np.array([2, 1], np.uint8), batch_first=True)
     assert isinstance(packed, PackedSequence) and packed.data.tolist() == [1, 3, 2]
     assert pad_packed_sequence(packed)[0].dtype == np.int64
 

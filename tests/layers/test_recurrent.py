@@ -299,6 +299,8 @@ def test_errors_say_what_is_needed():
     for kind in ALL:
         with pytest.raises(ValueError, match=f"{kind}: lengths must be 2 whole numbers from 0 to 5"):
             getattr(layers, kind)(3, 4)(tl.ones(5, 2, 3), lengths=[1, 6])
+    with pytest.raises(ValueError, match="a PackedSequence has its lengths already"):
+        layer(layers.pack_sequence([tl.ones(2, 3)]), lengths=[2])
     with pytest.raises(ValueError, match="proj_size is 4; it must be less than hidden_size = 4"):
         layers.LSTM(3, 4, proj_size=4)
     with pytest.raises(ValueError, match=r"\(h0, c0\) of shape \(1, 2, 2\), \(1, 2, 4\) for this input"):
