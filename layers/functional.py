@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from tinygrad_lite.layers.module import Module
+from tinygrad_lite.modes import within
 from tinygrad_lite.tensor import Tensor
 
 __all__ = ["functional_call"]
@@ -39,15 +41,23 @@ def functional_call(module: Module, state: Mapping[str, Tensor], *args: Any, **p
             raise ValueError(f"functional_call: {name} has shape {own[name].shape}, got {value.shape}")
         new[id(own[name])] = value
     places = [
-        (holder.__dict__, name, value)
+        (holder.__dict__, name, new[id(value)])
         for holder in module.modules()
         for name, value in list(holder.__dict__.items())
         if id(value) in new
     ]
+    with within(lambda: exchanged(places)):
+        return module(*args, **params)
+
+
+@contextmanager
+def exchanged(places: Sequence[tuple[dict, str, Any]]) -> Iterator[None]:
+    """Set attributes, given as (attributes of a module, name, value), and set them back."""
+    before = [attributes[name] for attributes, name, _ in places]
     try:
         for attributes, name, value in places:
-            attributes[name] = new[id(value)]
-        return module(*args, **params)
+            attributes[name] = value
+        yield
     finally:
-        for attributes, name, value in places:
+        for (attributes, name, _), value in zip(places, before):
             attributes[name] = value

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -263,6 +264,7 @@ class Region:
         self.cells: list[list[int]] = []
         self.values: dict[int, list] = {}
         self.random = generator().bit_generator.state
+        self.around = modes.around
         for a in args:
             if isinstance(a, Tensor):
                 self.watch(a)
@@ -307,7 +309,10 @@ class Region:
         before = modes.flags, modes.region
         modes.flags, modes.region = modes.flags | RECORD | REGION | REPLAY, found
         try:
-            out = self.function(*args, **self.params)
+            with ExitStack() as stack:
+                for context in self.around:
+                    stack.enter_context(context())
+                out = self.function(*args, **self.params)
         finally:
             modes.flags, modes.region = before
             generator().bit_generator.state = now

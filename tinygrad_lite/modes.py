@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from contextlib import ContextDecorator
+from collections.abc import Callable, Iterator
+from contextlib import ContextDecorator, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ class Modes(threading.local):
     flags = RECORD
     region: Any = None  # with REGION: the checkpoint whose nodes are being recorded
     frozen: Any = None  # with FREEZE: what a gradient check holds constant
+    around: tuple[Callable[[], Any], ...] = ()  # what makes the contexts that a checkpoint is run again in
 
 
 modes = Modes()
@@ -97,6 +99,18 @@ class replay(_Switch):
     """Compute something a second time: running statistics, which have followed it once already, stay as they are."""
 
     flag = REPLAY
+
+
+@contextmanager
+def within(context: Callable[[], Any]) -> Iterator[None]:
+    """Inside of `context()`, which a checkpoint that is made inside enters again when it is computed again."""
+    before = modes.around
+    modes.around = (*before, context)
+    try:
+        with context():
+            yield
+    finally:
+        modes.around = before
 
 
 def is_replay() -> bool:
