@@ -184,7 +184,7 @@ class PowerMethod(NamedTuple):
     eps: float
     dim: int
 
-    def __call__(self, module: Any, args: tuple) -> None:
+    def __call__(self, module: Any, args: tuple, kwargs: dict) -> None:
         if module.training and not tl.is_replay():
             with tl.no_grad():
                 weight, u, v = parts(module, self.name, "orig", "u", "v")
@@ -232,7 +232,7 @@ def spectral_norm(
         # Copies: a later call moves u and v, and backward still needs those of this one.
         return weight / (u.clone() @ (matrix(weight, axis) @ v.clone()))
 
-    module.register_forward_pre_hook(PowerMethod(name, n_power_iterations, eps, axis))
+    module.register_forward_pre_hook(PowerMethod(name, n_power_iterations, eps, axis), with_kwargs=True)
     define(module, name, normalized)
     return module
 
