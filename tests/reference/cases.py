@@ -90,6 +90,7 @@ SCHEDULES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "CosineAnnealingWarmRestarts": [("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": 2})],
     "CyclicLR": [("CyclicLR", {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 3, "mode": "triangular2"})],
     "OneCycleLR": [("OneCycleLR", {"max_lr": 1.0, "total_steps": 16})],
+    "OneCycleLR, straight": [("OneCycleLR", {"max_lr": 1.0, "total_steps": 16, "anneal_strategy": "linear"})],
     "OneCycleLR, three phases": [("OneCycleLR", {"max_lr": 1.0, "total_steps": 16, "three_phase": True})],
     "LambdaLR": [("LambdaLR", {"lr_lambda": lambda t: 1 / (1 + t)})],
     "MultiplicativeLR": [("MultiplicativeLR", {"lr_lambda": lambda t: 0.9 if t % 2 else 1.0})],
