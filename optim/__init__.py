@@ -1,4 +1,4 @@
-"""Optimisers: how parameters change, given their gradients. Import as `tinygrad_lite.optim`."""
+"""Optimisers, schedules of their rates, and what belongs around a step. Import as `tinygrad_lite.optim`."""
 # ruff: noqa: F401, F403
 
 from tinygrad_lite.optim import lr_scheduler

@@ -23,7 +23,7 @@ class Adam(Optimizer):
         p <- p - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)       t: the number of the step
 
     amsgrad: the largest v so far in place of v (Reddi et al. 2018, arXiv:1904.09237). maximize: take -g for g.
-    The other arguments as in PyTorch.
+    decoupled_weight_decay: the decay of AdamW. The other arguments as in PyTorch.
 
     >>> import tinygrad_lite as tl
     >>> from tinygrad_lite.optim import Adam
@@ -36,7 +36,6 @@ class Adam(Optimizer):
     """
 
     ranges: ClassVar = {"lr": POSITIVE, "betas": (FRACTION, FRACTION), "eps": POSITIVE, "weight_decay": POSITIVE}
-    decoupled = False
 
     def __init__(
         self,
@@ -48,9 +47,10 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        decoupled_weight_decay: bool = False,
     ) -> None:
-        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**options, "amsgrad": amsgrad, "maximize": maximize})
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
+        super().__init__(params, {**options, "maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay})
 
     def start(self, p: np.ndarray, group: dict[str, Any]) -> dict[str, Any]:
         names = ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * group["amsgrad"]
@@ -61,7 +61,7 @@ class Adam(Optimizer):
         beta1, beta2 = map(float, group["betas"])
         rate = lr / (1 - beta1 ** state["step"])
         scale = math.sqrt(1 - beta2 ** state["step"])
-        shrink, decay = (1 - lr * decay, 0.0) if self.decoupled else (1.0, decay)
+        shrink, decay = (1 - lr * decay, 0.0) if group["decoupled_weight_decay"] else (1.0, decay)
         running = state["exp_avg"], state["exp_avg_sq"], state["max_exp_avg_sq"] if group["amsgrad"] else None
         numbers = rate, beta1, beta2, scale, float(group["eps"]), shrink, decay, group["maximize"]
         return kernels.adam, (parameter, gradient, *running), numbers
@@ -79,8 +79,6 @@ class AdamW(Adam):
     0.01
     """
 
-    decoupled = True
-
     def __init__(
         self,
         params: Iterable[Any],
@@ -92,4 +90,5 @@ class AdamW(Adam):
         *,
         maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        options = {"maximize": maximize, "decoupled_weight_decay": True}
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **options)

@@ -113,6 +113,20 @@ def test_zero_size_and_missing_gradients(kind, params):
     assert frozen not in optimizer.state and used in optimizer.state
 
 
+@every
+def test_maximize_takes_the_opposite_gradient(kind, params):
+    tl.manual_seed(0)
+    a = leaf(5)
+    b = copy.deepcopy(a)
+    up, down = kind([a], **params, maximize=True), kind([b], **params)
+    for seed in range(5):
+        g = np.random.default_rng(seed).normal(size=5)
+        a.grad, b.grad = tl.tensor(g), tl.tensor(-g)
+        up.step()
+        down.step()
+    assert np.array_equal(a.detach().numpy(), b.detach().numpy())
+
+
 def test_training_lowers_the_loss():
     for kind, params in ALL:
         if kind is optim.Ftrl:  # forgets the weights that a network begins with

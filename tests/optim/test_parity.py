@@ -32,6 +32,8 @@ def sgd(draw):
 def adam(draw):
     params = {"lr": draw(rate), "betas": (draw(fraction), draw(fraction)), "eps": draw(epsilon)}
     kind = draw(st.sampled_from(["Adam", "AdamW"]))
+    if kind == "Adam":
+        params["decoupled_weight_decay"] = draw(flag)
     return kind, {**params, "weight_decay": draw(decay), "amsgrad": draw(flag), "maximize": draw(flag)}
 
 

@@ -7,6 +7,7 @@ has the same names.
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import Parameter, signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,6 +74,7 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Rprop": ("Rprop", {"lr": 0.1}),
     "ASGD": ("ASGD", {"lr": 0.1, "lambd": 0.01, "t0": 5}),
     "LBFGS": ("LBFGS", {"lr": 0.1, "max_iter": 1, "history_size": 3}),
+    "LBFGS, few evaluations": ("LBFGS", {"max_iter": 2, "max_eval": 3, "line_search_fn": "strong_wolfe"}),
     "LBFGS, searched": ("LBFGS", {"max_iter": 1, "max_eval": 25, "line_search_fn": "strong_wolfe"}),
 }
 """By name: the class and its options."""
@@ -88,6 +90,7 @@ SCHEDULES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "CosineAnnealingWarmRestarts": [("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": 2})],
     "CyclicLR": [("CyclicLR", {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 3, "mode": "triangular2"})],
     "OneCycleLR": [("OneCycleLR", {"max_lr": 1.0, "total_steps": 16})],
+    "OneCycleLR, straight": [("OneCycleLR", {"max_lr": 1.0, "total_steps": 16, "anneal_strategy": "linear"})],
     "OneCycleLR, three phases": [("OneCycleLR", {"max_lr": 1.0, "total_steps": 16, "three_phase": True})],
     "LambdaLR": [("LambdaLR", {"lr_lambda": lambda t: 1 / (1 + t)})],
     "MultiplicativeLR": [("MultiplicativeLR", {"lr_lambda": lambda t: 0.9 if t % 2 else 1.0})],
@@ -98,6 +101,9 @@ SCHEDULES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "ChainedScheduler": [("ConstantLR", {}), ("ExponentialLR", {"gamma": 0.9}), ("ChainedScheduler", {})],
 }  # fmt: skip
 """By name: classes and options; the last of several is made of those before it."""
+
+PYTORCHS_OWN = {"foreach", "fused", "capturable", "differentiable"}
+"""Options that say how PyTorch is to compute."""
 
 
 class Library(NamedTuple):
@@ -127,7 +133,21 @@ def compute(library: Library) -> dict[str, dict[str, Any]]:
         "losses": {name: loss(library, *case) for name, case in LOSSES.items()},
         "optimizers": {name: optimizer(library, *case) for name, case in OPTIMIZERS.items()},
         "schedules": {name: schedule(library, case) for name, case in SCHEDULES.items()},
+        "defaults": defaults(library),
     }
+
+
+def defaults(library: Library) -> dict[str, dict[str, Any]]:
+    """The options of all optimizers and schedules that have defaults, by class, in order."""
+    kinds = [getattr(library.optim, name) for name in sorted({name for name, _ in OPTIMIZERS.values()})]
+    kinds += [getattr(library.schedules, name) for name in sorted({name for c in SCHEDULES.values() for name, _ in c})]
+    return {kind.__name__: default_options(kind) for kind in kinds}
+
+
+def default_options(kind: type) -> dict[str, Any]:
+    parameters = signature(kind).parameters
+    found = {name: p.default for name, p in parameters.items() if p.default is not Parameter.empty}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in found.items() if name not in PYTORCHS_OWN}
 
 
 def layer(library: Library, name: str, options: dict[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
