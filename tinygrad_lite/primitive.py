@@ -130,6 +130,10 @@ class Primitive(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
+    def __deepcopy__(self, memo: dict) -> Primitive:
+        """An operation is what it is, as a function: a module that holds one can be copied."""
+        return self
+
     # ------------------------------------------------------------------------- declaring rules
 
     def gradient(self, rule: Callable) -> Callable:

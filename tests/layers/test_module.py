@@ -302,3 +302,12 @@ def test_parameter():
     assert p.dtype == np.float64 and (p == 1).all()
     with pytest.raises(TypeError, match="Parameter: needs floating-point data, got int64"):
         Parameter([1, 2])
+
+
+def test_a_copied_module_calls_the_same_operation():
+    class Calls(Module):
+        def __init__(self):
+            super().__init__()
+            self.function = tl.silu
+
+    assert copy.deepcopy(Calls()).function is tl.silu
