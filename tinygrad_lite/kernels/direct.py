@@ -33,6 +33,7 @@ DEPTH = 288  # pairs r at a time: the weights of a tile stay in the first-level 
 FEW, ALONE = ROWS // 2, 1  # rows of the narrower tiles
 
 tile_many, tile_few, tile_alone = tile(ROWS, VECTORS), tile(FEW, VECTORS * 2), tile(ALONE, ROWS)
+tile_thin = tile(ROWS * VECTORS, 1)
 ZERO = np.int64(0)
 
 
@@ -91,8 +92,9 @@ def correlate(x, g, total, start, stop, numbers, g_lanes, lines, steps, columns,
     where among those copied, `length` numbers each. firsts: the first row of a band. columns, offset: where the
     vectors of a pair, and those of each place of each image, lie in g.
     """
-    width, groups, reds, outs, bands, count, many, x_plane, g_plane, size, length, x_rows, row, places = numbers
-    pair, blocks, zero = VECTORS * width, -(-outs // width), total.dtype.type(0)
+    width, vectors, groups, reds, outs, bands, count, many = numbers[:8]
+    x_plane, g_plane, size, length, x_rows, row, places = numbers[8:]
+    pair, blocks, zero = vectors * width, -(-outs // width), total.dtype.type(0)
     pad = -(-outs // pair) * pair
     right = -(-reds * many * size // width) * width  # so that no vector lies across two lines of a cache
     panel = (many * places + 1) * pair
@@ -111,13 +113,17 @@ def correlate(x, g, total, start, stop, numbers, g_lanes, lines, steps, columns,
                         else:
                             space[there + rows[k, 2] : there + rows[k, 2] + length] = zero
                 for o in range(blocks):
-                    to = right + o // VECTORS * panel + (n * places * VECTORS + o % VECTORS) * width
+                    to = right + o // vectors * panel + (n * places * vectors + o % vectors) * width
                     take(space, to, g, one * outs * g_plane, g_lanes, band * blocks + o, width)
             for o in range(0, pad, pair):
-                for r in range(0, len(lines), ROWS):
-                    at = (group * len(lines) + r) * pad + o
-                    tile_many(total, at, pad, ZERO, space, ZERO, lines, r, steps, space, right + o // pair * panel,
-                              columns, ZERO, offset, ZERO, images * places)  # fmt: skip
+                for r in range(0, len(lines), ROWS if vectors > 1 else ROWS * VECTORS):
+                    at, panel_at = (group * len(lines) + r) * pad + o, right + o // pair * panel
+                    if vectors > 1:
+                        tile_many(total, at, pad, ZERO, space, ZERO, lines, r, steps, space, panel_at, columns, ZERO,
+                                  offset, ZERO, images * places)  # fmt: skip
+                    else:
+                        tile_thin(total, at, pad, ZERO, space, ZERO, lines, r, steps, space, panel_at, columns, ZERO,
+                                  offset, ZERO, images * places)  # fmt: skip
 
 
 @compiled
@@ -284,7 +290,8 @@ def correlation_plan(
         spatial, results, kernel = (1, *spatial), (1, *results), (1, *kernel)
         stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
     lanes = BYTES // itemsize
-    pair = VECTORS * lanes
+    vectors = VECTORS if outs > lanes else 1
+    pair = vectors * lanes
     height = min(results[0], max(1, PLACES // prod(results[1:])))
     cut, slab = -(-results[0] // height), (height, *results[1:])
     axes = [forward(*each) for each in zip(slab, kernel, stride, padding, dilation)]
@@ -303,21 +310,21 @@ def correlation_plan(
     if spans == spatial and not any(padding):  # all in one
         rows, length = rows[:1], size
 
-    where = table([*map(np.arange, slab)], slab, lanes) * VECTORS
+    where = table([*map(np.arange, slab)], slab, lanes) * vectors
     g_lanes = of_channels(outs, results, cut, 0, height, height, where, lanes)
     pad = -(-outs // pair) * pair
     numbers = (
-        lanes, groups, reds, outs, cut, count, many, prod(spatial), prod(results), size, length, spatial[0],
+        lanes, vectors, groups, reds, outs, cut, count, many, prod(spatial), prod(results), size, length, spatial[0],
         prod(spatial[1:]), places,
     )  # fmt: skip
-    lines = np.pad(lines, (0, -len(lines) % ROWS))
+    lines = np.pad(lines, (0, -len(lines) % (ROWS * VECTORS // vectors)))
     return Plan(
         items=-(-count // many) * cut,
         operations=2.0 * groups * outs * len(lines) * count * prod(results),
         work=groups * len(lines) * pad / lanes * count * prod(results),
         space=reds * many * size + lanes + pad // pair * (many * places + 1) * pair,
         arguments=(
-            numbers, g_lanes, lines, steps, np.arange(VECTORS) * lanes, np.arange(many * places) * pair, rows,
+            numbers, g_lanes, lines, steps, np.arange(vectors) * lanes, np.arange(many * places) * pair, rows,
             np.arange(cut) * height * stride[0] - padding[0],
         ),
         size=(groups, len(lines), pad),
