@@ -1,0 +1,86 @@
+"""What examples that tell images apart share: data in three parts, a loop over steps, the share that is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice, repeat
+from typing import Any
+
+import numpy as np
+
+import tinygrad_lite as tl
+from examples.common.experiment import Experiment
+from examples.common.progress import progress
+from tinygrad_lite.data import DataLoader, Images, stratified_split
+from tinygrad_lite.layers import Module
+
+
+def parts(data: str, images: int | None = None) -> tuple[Images, Images, Images]:
+    """Images to train on (so many, or all), for validation and for the test; the split is always the same.
+
+    data: the name of a set in tinygrad_lite.data. A twelfth of its training images, of the digits a fifth of what is
+    not for the test, is for validation.
+    """
+    if data == "digits":
+        everything = tl.data.digits()
+        train, test = (chosen(everything, part) for part in stratified_split(everything.labels, 0.2, seed=0))
+    else:
+        train, test = getattr(tl.data, data)()
+    rest, held = stratified_split(train.labels, 0.2 if data == "digits" else 1 / 12, seed=1)
+    if images:
+        rest = rest[stratified_split(train.labels[rest], images / len(rest), seed=2)[1]]
+    return chosen(train, rest), chosen(train, held), test
+
+
+def chosen(data: Images, which: np.ndarray) -> Images:
+    """Some of the images."""
+    return Images(data.images[which], data.labels[which])
+
+
+def stream(data: Images, size: int, seed: int) -> DataLoader:
+    """Whole batches in random order."""
+    return DataLoader(*data, batch_size=size, shuffle=True, seed=seed, drop_last=True)
+
+
+def training(net: Module, optimizer: Any, batches: Iterable, steps: int, name: str) -> Iterator[int]:
+    """Make so many steps on the cross-entropy; gives 0, and then the number of each step when it is made.
+
+    batches: of images and labels, to be gone through again and again.
+    """
+    yield 0
+    with progress(steps, name, "step") as bar:
+        for t, (x, y) in enumerate(islice(chain.from_iterable(repeat(batches)), steps), 1):
+            loss = tl.cross_entropy(net(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            bar.update(1)
+            yield t
+
+
+def outputs(net: Module, images: np.ndarray) -> np.ndarray:
+    """What the network gives in inference."""
+    training = net.training
+    net.eval()
+    with tl.no_grad():
+        found = np.concatenate([net(x).numpy() for x in DataLoader(images, batch_size=500)])
+    net.train(training)
+    return found
+
+
+def right(net: Module, data: Images) -> float:
+    """The share of the images whose class has the largest output."""
+    return float((outputs(net, data.images).argmax(1) == data.labels).mean())
+
+
+def search(run: Experiment, work: Callable[..., dict], variants: Iterable[str], lowest: float) -> None:
+    """Try five learning rates for each variant, a factor of 3 apart, with seed 100, and report the best.
+
+    work(variant, seed, quick, lr) returns a "score", the more the better.
+    """
+    rates = [round(lowest * 3**k, 6) for k in range(5)]
+    for name in variants:
+        units = [(f"{work.__name__}, {name}, {lr}", work, name, 100, run.quick, lr) for lr in rates]
+        scores = [run.unit(*unit, seed=100)["score"] for unit in units]
+        best = rates[int(np.argmax(scores))]
+        run.report.claim(f"{work.__name__}, {name}: the best rate", True, f"{best:g}", f"of {rates}", values=scores)
