@@ -19,9 +19,9 @@ so the gradient has the same noise. C. The networks of B see test images with 0.
 read row by row by 64 LSTM cells: steps to 90% of 1,000 images. The rest is exact, and in the CHECKs.
 
 Simplified: small networks, nothing augmented. A begins with Gaussian weights, as in the paper, of sd 0.01, which it
-doesn't say, and again with Glorot's. Every method has the best of five rates, a factor of 3 apart (`--grid`: seed 100,
-by validation; B with one epoch); B's falls along a cosine. Layer norm of images is group norm with one group; group
-norm has four. The quick run has fixed rates.
+doesn't say, and again with Glorot's. `--grid` finds each method the best of five rates, a factor of 3 apart (seed 100,
+by validation; B with one epoch); it and the full run are still to be made, and the rates here are of short trials. B's
+falls along a cosine. Layer norm of images is group norm with one group; group norm has four.
 
     python -m examples normalization            all of it, three seeds
     python -m examples normalization --quick    A and B on scikit-learn's digits with a tenth of the steps
