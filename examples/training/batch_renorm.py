@@ -17,9 +17,9 @@ from 20% on, r_max 3 from 31%. All are tested as one infers, with the averages. 
 with the statistics of test images that come in such groups, too.
 
 Simplified: the paper has Inception-v3 and ImageNet. `--grid` finds each method, in each case, the best of five rates a
-factor of 3 apart (seed 100, 500 steps, by validation), which falls to zero along a cosine; it and the full run are still
-to be made, and the rates here are of short trials. In the quick run it is 0.1 and stays: where it falls, weights and
-averages come to rest, and on the digits batch norm loses little by its groups.
+factor of 3 apart (seed 100, 500 steps, by validation), which falls to zero along a cosine; it and the full run are
+still to be made, and the rates here are of short trials. In the quick run it is 0.1 and stays: where it falls, weights
+and averages come to rest, and on the digits batch norm loses little by its groups.
 
     python -m examples batch_renorm            six trainings, three seeds
     python -m examples batch_renorm --quick    (iii) with two hidden layers on scikit-learn's digits
