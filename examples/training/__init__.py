@@ -1,0 +1,1 @@
+"""Examples of what training does, and of how to train."""
