@@ -102,11 +102,6 @@ def condition(name: str, train: Images, test: Images, rng: np.random.Generator) 
 # --------------------------------------------------------------------------- models
 
 
-def perceptron(inputs: int) -> Module:
-    """One hidden layer of 512: nothing that regularises."""
-    return Sequential(Linear(inputs, 512), ReLU(), Linear(512, 10))
-
-
 class Memory(Module):
     """f(x) = sum_j w_j max(a.x - b_j, 0), of 2n + d weights, which takes any n values at n points (theorem 1).
 
@@ -141,7 +136,7 @@ def train(name: str, seed: int, quick: bool) -> dict[str, Any]:
     """Fit the perceptron to a condition, until all is right; what it learned, and how fast."""
     data, test = condition(name, *load(quick), np.random.default_rng([seed, 1]))
     before = sha256(data.labels).digest()
-    net = perceptron(data.images.shape[1])
+    net = Sequential(Linear(data.images.shape[1], 512), ReLU(), Linear(512, 10))  # nothing that regularises
     optimizer = SGD(net.parameters(), lr=QUICK_LR if quick else LR, momentum=MOMENTUM)
     loader = DataLoader(*data, batch_size=BATCH, shuffle=True, seed=seed)
     losses: list[float] = []
