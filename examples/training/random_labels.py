@@ -32,9 +32,10 @@ import numpy as np
 
 import tinygrad_lite as tl
 from examples.common import About, Experiment, Report, command_line, figures, percent, progress, spread
-from tinygrad_lite.data import DataLoader, Images, stratified_split
+from examples.common.labelled import measure, split, take
+from tinygrad_lite.data import DataLoader, Images
 from tinygrad_lite.layers import Linear, Module, Parameter, ReLU, Sequential
-from tinygrad_lite.optim import SGD, accuracy, evaluate
+from tinygrad_lite.optim import SGD
 
 ABOUT = About(
     summary="The network that generalises also learns random labels by heart",
@@ -56,13 +57,12 @@ PAPER = "Zhang et al. 2017, Table 1"
 def load(quick: bool) -> tuple[Images, Images]:
     """Training and test images as rows of pixels, each with mean 0 and variance 1."""
     if quick:
-        images, labels = tl.data.digits()
-        parts = [Images(images[k], labels[k]) for k in stratified_split(labels, 0.3)]
+        train, test = split(tl.data.digits(), 0.3)
     else:
         images, labels = tl.data.cifar10_subset().train
-        images = images[:, :, 2:30, 2:30]
-        parts = [Images(images[k], labels[k]) for k in (slice(0, 5_000), slice(10_000, None))]
-    return whitened(parts[0]), whitened(parts[1])
+        data = Images(images[:, :, 2:30, 2:30], labels)
+        train, test = take(data, slice(0, 5_000)), take(data, slice(10_000, None))
+    return whitened(train), whitened(test)
 
 
 def whitened(data: Images) -> Images:
@@ -161,11 +161,6 @@ def train(name: str, seed: int, quick: bool) -> dict[str, Any]:
         "weights": sum(p.size for p in net.parameters()),
         "labels stay": sha256(loader.arrays[1]).digest() == before,
     }
-
-
-def measure(net: Module, data: Images) -> dict[str, float]:
-    """The loss and the accuracy."""
-    return evaluate(net, tl.cross_entropy, DataLoader(*data, batch_size=2_000), {"accuracy": accuracy})
 
 
 def memorise(name: str, seed: int) -> dict[str, float]:
