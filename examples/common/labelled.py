@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -33,3 +34,10 @@ def standardised(train: Images, test: Images, axis: int | None = None) -> tuple[
 def measure(net: Module, data: Images, batch: int = 2_000) -> dict[str, float]:
     """The mean loss and the accuracy of a classifier, in inference mode."""
     return evaluate(net, tl.cross_entropy, DataLoader(*data, batch_size=batch), {"accuracy": accuracy})
+
+
+def batches(data: Images, seed: int, batch: int = 32) -> Iterator[Any]:
+    """Shuffled batches without end, all of the same size."""
+    loader = DataLoader(*data, batch_size=batch, shuffle=True, seed=seed, drop_last=True)
+    while True:
+        yield from loader
