@@ -270,8 +270,8 @@ def draw(signals: dict[str, list], found: dict[str, list]) -> Any:
             axes.fill_between(layers, values.min((0, 1)), values.max((0, 1)), alpha=0.3)
             axes.plot(layers, values.mean((0, 1)), label=name)
         axes.set(xlabel="layer", ylabel=what.removesuffix("s") + " of the activations")
-    panels[1].set_yscale("log")
-    panels[1].legend(fontsize=9)
+    panels[1].set(yscale="log", ylim=(1e-3, 100))
+    panels[1].legend(fontsize=9, loc="upper left", ncols=2)
     curves = {n: [r["curve"] for r in found[f"{n}, {deep}"]] for n in TRAINED}
     figures.bands(panels[2], np.arange(1, 101), curves, "part of the training (%)", "training loss")
     depths = [d for d in DEPTHS if f"SELU, {d} layers" in found]

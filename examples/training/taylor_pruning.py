@@ -44,7 +44,7 @@ ABOUT = About(
     summary="A Taylor expansion tells which feature maps a network does not need",
     paper="Molchanov et al. 2017, arXiv:1611.06440",
     minutes=30,
-    quick_minutes=0.7,
+    quick_minutes=0.3,
 )
 
 LR, BATCH, UPDATES, QUICK_UPDATES, PENALTY, DECAY = 0.01, 32, 10, 1, 0.05, 5e-3
