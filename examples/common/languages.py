@@ -10,10 +10,10 @@ from tinygrad_lite.data import Vocabulary
 TOPICS, STEMS, FORMS = "abcdefghij", "0123456789", "xyz"
 
 
-def topics_and_forms(tokens: int, rng: np.random.Generator) -> list[list[str]]:
+def topics_and_forms(tokens: int, seed: int = 0) -> list[list[str]]:
     """Sentences of ten words like "b7x": topic b, stem 7, form x. Four words in five keep to the topic of their
     sentence, and four in five to its form; there are 10 topics, 10 stems of each and 3 forms."""
-    n = tokens // 10
+    n, rng = tokens // 10, np.random.default_rng(seed)
     parts = []
     for names, kept in ((TOPICS, 0.8), (STEMS, 0.0), (FORMS, 0.8)):
         own = rng.random((n, 10)) < kept
@@ -34,3 +34,18 @@ def topics_and_forms_found(v: np.ndarray, vocabulary: Vocabulary, rng: np.random
     answers = solved(v, np.array(questions))
     right = [(topic[k], form[k]) == want for k, want in zip(answers, wanted)]
     return float((topic[near.argmax(1)] == topic).mean()), float(np.mean(right))
+
+
+def ordered_topics(n: int, rng: np.random.Generator) -> tuple[list[list[str]], np.ndarray]:
+    """n sentences and their classes, 0 to 5: which two of the topics a, b, c come after each other, and in which order.
+
+    Somewhere among 6 to 14 words of the other topics. Without the order of words half can be right.
+    """
+    pairs = [(s, t) for s in "abc" for t in "abc" if s != t]
+    classes, sentences = rng.integers(6, size=n), []
+    for k in classes:
+        topics = list(rng.choice(list(TOPICS[3:]), rng.integers(6, 15)))
+        at = int(rng.integers(len(topics) + 1))
+        topics[at:at] = pairs[k]
+        sentences.append([t + rng.choice(list(STEMS)) + rng.choice(list(FORMS)) for t in topics])
+    return sentences, classes

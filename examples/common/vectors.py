@@ -132,9 +132,12 @@ def ppmi_similarity(ids: np.ndarray, texts: np.ndarray, vocabulary: Vocabulary, 
     return spearman((v[row[pairs[:, 0]]] * v[row[pairs[:, 1]]]).sum(1), scores)
 
 
-def baselines(ids: np.ndarray, texts: np.ndarray, vocabulary: Vocabulary, window: int) -> dict[str, float]:
-    """rho of PPMI rows and, the mean of 20 times, of random vectors; how many of the pairs are known."""
-    rng = np.random.default_rng(0)
+def baselines(corpus: Any, window: int) -> dict[str, float]:
+    """rho of PPMI rows and, the mean of 20 times, of random vectors; how many of the pairs are known.
+
+    corpus: with `ids` and `texts` as for `ppmi_similarity`, and `vocabulary`.
+    """
+    vocabulary, rng = corpus.vocabulary, np.random.default_rng(0)
     random = [similarity(rng.normal(size=(len(vocabulary), 100)), vocabulary) for _ in range(20)]
-    rows = ppmi_similarity(ids, texts, vocabulary, window)
+    rows = ppmi_similarity(corpus.ids, corpus.texts, vocabulary, window)
     return {"ppmi": rows, "random": float(np.mean(random)), "covered": len(known_pairs(vocabulary)[0])}
