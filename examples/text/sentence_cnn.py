@@ -59,13 +59,8 @@ class SentenceCNN(Module):
 
     def __init__(self, vectors: np.ndarray, variant: str, classes: int, maps: int = 100) -> None:
         super().__init__()
-        trained, fixed = variant != "static", variant in ("static", "multichannel")
-        self.channels = ModuleList(
-            [
-                Embedding.from_pretrained(vectors.copy(), freeze, padding_idx=0)
-                for freeze in [False] * trained + [True] * fixed
-            ]
-        )
+        frozen = {"static": [True], "multichannel": [False, True]}.get(variant, [False])
+        self.channels = ModuleList([Embedding.from_pretrained(vectors.copy(), f, padding_idx=0) for f in frozen])
         d = vectors.shape[1] * len(self.channels)
         self.convs = ModuleList([Conv1d(d, maps, h, padding=h - 1) for h in WIDTHS])
         self.dropout, self.head = Dropout(0.5), Linear(3 * maps, classes)
