@@ -42,3 +42,16 @@ def questions() -> Task:
     """TREC's six classes of questions, the official split."""
     train, test = ((list(map(words, part.texts)), part.labels) for part in trec())
     return parted(*train, test, 10)
+
+
+def occurring(texts: list[list[str]], sentences: list[list[str]], least: int = 6) -> int:
+    """How many sentences of so many words or more stand somewhere in the texts, word for word."""
+    wanted: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for sentence in map(tuple, sentences):
+        if len(sentence) >= least:
+            wanted.setdefault(sentence[:least], set()).add(sentence)
+    found = set()
+    for text in texts:
+        for k, start in enumerate(zip(*(text[i:] for i in range(least)))):
+            found |= {s for s in wanted.get(start, ()) if tuple(text[k : k + len(s)]) == s}
+    return len(found)

@@ -138,6 +138,11 @@ def test_folds_and_draws_share_no_sentence(monkeypatch):
     assert sentences.questions().test[0] == [["who"]]
 
 
+def test_a_sentence_that_stands_in_a_text_is_found():
+    texts = [list("xxabcdefgh"), list("abcdef")]
+    assert sentences.occurring(texts, [list("abcdefg"), list("bcdefghi"), list("abc"), list("abcdef")]) == 2
+
+
 def test_the_generated_classes_are_ordered_pairs():
     texts, classes = ordered_topics(300, np.random.default_rng(0))
     seen = {}
