@@ -34,10 +34,8 @@ import numpy as np
 
 import tinygrad_lite as tl
 from examples.common import About, Experiment, Report, command_line, figures, percent, spread
-from examples.common.small_images import Parts, small_images
-from tinygrad_lite.data import DataLoader
+from examples.common.small_images import DECAY, LR, Parts, learn, measured, small_images
 from tinygrad_lite.layers import BasicBlock, BatchNorm2d, Conv2d, Module, ResNet, init
-from tinygrad_lite.optim import SGD, LambdaLR, accuracy, evaluate, fit
 
 ABOUT = About(
     summary="The deeper plain network trains worse; with shortcuts it does not",
@@ -46,8 +44,7 @@ ABOUT = About(
     quick_minutes=0.5,
 )
 
-WIDTHS, BATCH = (8, 16, 32), 128
-LR, MOMENTUM, DECAY, WARM_UP = 0.1, 0.9, 1e-4, 100
+WIDTHS, BATCH, LAST = (8, 16, 32), 128, 100
 SOURCE = "(He et al. 2015, as listed by akamaster/pytorch_resnet_cifar10)"
 
 # --------------------------------------------------------------------------- networks
@@ -102,39 +99,23 @@ def gradient_ratio(name: str, seed: int) -> float:
     return norms[0] / norms[-1]
 
 
-def learn(net: ResNet, name: str, seed: int, data: Parts, epochs: int, batch: int) -> dict[str, Any]:
-    """Train; the loss over the last 100 steps, and by the epoch the loss and the errors."""
-    loader = DataLoader(*data.train, batch_size=batch, shuffle=True, seed=seed, drop_last=True)
-    steps = epochs * len(loader)
-    optimizer = SGD(net.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=DECAY)
-    rate = LambdaLR(optimizer, lambda t: min(1, (t + 1) / WARM_UP) * (0.1 if t >= 0.7 * steps else 1))
-    history = fit(
-        net, optimizer, tl.cross_entropy, loader, epochs,
-        validate=DataLoader(*data.held_out, batch_size=500),
-        metrics={"accuracy": accuracy},
-        schedule=rate,
-        schedule_by="step",
-        progress=f"{name} seed {seed}",
-    )  # fmt: skip
-    return {
-        "loss": float(history.steps["loss"][-100:].mean()),
-        "losses": history.epochs["loss"],
-        "training error": 1 - history.epochs["accuracy"],
-        "held-out error": 1 - history.epochs["validation_accuracy"],
-    }
-
-
 def train(name: str, seed: int, data: Parts, epochs: int, batch: int) -> dict[str, Any]:
     """Train a network; its losses, errors and responses, and what becomes of a plain one by identity layers."""
     channels = data.train.images.shape[1]
     net = network(name, channels)
-    found = learn(net, name, seed, data, epochs, batch)
-    found["test error"] = 1 - evaluate(net, tl.cross_entropy, [data.test], {"accuracy": accuracy})["accuracy"]
-    found |= {"responses": responses(net), "parameters": sum(p.size for p in net.parameters())}
+    history = learn(net, data, seed, epochs, batch, f"{name} seed {seed}")
+    found = {
+        "loss": float(history.steps["loss"][-LAST:].mean()),
+        "losses": history.epochs["loss"],
+        "training error": 1 - history.epochs["accuracy"],
+        "held-out error": 1 - history.epochs["validation_accuracy"],
+        "test error": 1 - measured(net, data.test)["accuracy"],
+        "responses": responses(net),
+        "parameters": sum(p.size for p in net.parameters()),
+    }
     if name == "plain-20":
         deep = extended(net, network("plain-56", channels))
-        batches = DataLoader(*data.train, batch_size=500)
-        found["extended"] = [evaluate(n, tl.cross_entropy, batches)["loss"] for n in (net, deep)]
+        found["extended"] = [measured(n, data.train)["loss"] for n in (net, deep)]
     return found
 
 
