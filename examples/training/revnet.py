@@ -97,12 +97,12 @@ def algorithm_1(b: ReversibleBlock, y: tl.Tensor, dy: tl.Tensor) -> tuple[tl.Ten
     g = b.g(z1)
     x2 = (y2 - g).detach().requires_grad_()
     f = b.f(x2)
-    x1 = (z1 - f).detach()
+    x1 = z1 - f
     g.backward(dy2)
     dz1 = dy1 + z1.grad  # dL/dz1 = dL/dy1 + (dG/dz1)' dL/dy2
     f.backward(dz1)
     dx2 = dy2 + x2.grad  # dL/dx2 = dL/dy2 + (dF/dx2)' dL/dz1
-    return tl.concatenate([x1, x2], 1), tl.concatenate([dz1, dx2], 1)
+    return tl.concatenate([x1, x2], 1).detach(), tl.concatenate([dz1, dx2], 1)
 
 
 def gradients(net: Module, x: np.ndarray, overwrite: bool = False) -> list[np.ndarray]:
