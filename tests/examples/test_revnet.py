@@ -75,12 +75,13 @@ def test_running_statistics_would_move_twice_in_a_recomputation_that_is_not_mark
 def test_memory_is_flat_only_where_nothing_is_kept():
     x, kept = tl.randn(64, 3, 8, 8), []
     few, many = ([rn.peak(rn.network(kind, 3, n, (16,)), x) for kind in rn.SIZES] for n in (2, 8))
-    growth = dict(zip(rn.SIZES, np.divide(many, few)))
-    assert growth["RevNet"] < 1.15 and growth["ResNet"] > 2 and growth["RevNet, stored"] > 2
+    growth = dict(zip(rn.SIZES, np.subtract(many, few)))
+    assert many[1] < 1.15 * few[1]
+    assert growth["RevNet"] < 0.05 * growth["ResNet"] and growth["RevNet"] < 0.05 * growth["RevNet, stored"]
     net = rn.network("RevNet", 3, 8, (16,))
     for b in net.stages[0]:
         b.f.register_forward_hook(lambda module, args, output: kept.append(output))  # holds on to its part of the tape
-    assert rn.peak(net, x) > 1.2 * many[1]
+    assert rn.peak(net, x) > many[1] + 500_000
 
 
 def test_inverting_gets_worse_with_depth_and_better_with_digits():
