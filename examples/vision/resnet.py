@@ -20,8 +20,8 @@ batches of 128, momentum and decay are the paper's for every network, after a wa
 The 5,000 pictures held out are for the curves; the 1,000 of the test are read once.
 
 What came out: plain-56 ends with a training loss near 2.0, plain-20 near 1.2, both residual networks near 0.8. The
-extension of plain-20 has exactly its loss. Before training the gradient of plain-56 is 2,000 times as large in the first
-convolution as in the last, that of residual-56 ten times. The responses of plain-56 grow, most in the first layers.
+extension of plain-20 has exactly its loss. Before training the gradient of plain-56 is 2,000 times as large in the
+first convolution as in the last, that of residual-56 ten times. Responses of plain-56 grow, most in the first layers.
 Not reproduced: a lower test error of residual-56 than of residual-20. In so few steps it has no lower training loss
 either, so there is nothing yet that could generalise better.
 
