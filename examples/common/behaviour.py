@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-RATES = np.linspace(0, 1, 41)
+RATES = np.linspace(0, 1, 81)
 BETAS = np.geomspace(0.5, 40, 24)
 LAPSES = np.array([0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4])
 MODELS = {"b": (False, False), "ab": (True, False), "be": (False, True), "abe": (True, True)}

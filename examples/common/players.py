@@ -226,8 +226,9 @@ def references(episodes: int) -> dict[str, Any]:
     for name, both in (("fixed rate", False), ("fixed rate, both arms", True)):
         lost = [follow(tasks["restless"], k / 10, np.inf, both, 0)[2].sum(0).mean() for k in range(1, 10)]
         found[name] = {"0.5": lost[4], "best": min(lost)}
-    actions, rewards, _ = follow(Restless(100, 200), 0.5, 6.0, True, 0)
-    found["R-W bic"] = behaviour.fit_blocks(actions, rewards)["bic"]
+    for name, volatility in zip(("low", "high"), Restless.volatilities):
+        seen = follow(Restless(100, 200), 0.5, 6.0, True, 0, volatility=np.full(200, volatility))
+        found["R-W"] = found.get("R-W", {}) | {name: behaviour.fit_blocks(*seen[:2])}
     for name in ("model-free", "model-based"):
         found[name] = behaviour.stays(**two_step(TwoStep(n=2_000), name == "model-based", 0))
     return found
