@@ -168,8 +168,8 @@ def draw(found: dict[str, list], known: dict[str, Any]) -> dict[str, tuple[Any, 
     """Two figures, each of what was trained: {name: (figure, caption)}."""
     arms = {
         "Independent arms": ("independent", partial(draw_regrets, known=known["independent"])),
-        "Regret": ("hard", draw_transfer),
-        "48 episodes of new tasks": ("uniform", draw_choices),
+        "Regret": ("hard", partial(draw_transfer, known=known)),
+        "40 episodes of new tasks": ("uniform", draw_choices),
     }
     others = {
         "An arm that tells where to go": ("informative", draw_informative),
@@ -199,16 +199,21 @@ def draw_regrets(axes: Any, found: dict[str, list], known: dict[str, Any]) -> No
     figures.bands(axes, steps, runs, "step", "cumulative regret")
 
 
-def draw_transfer(axes: Any, found: dict[str, list]) -> None:
-    """Experiment 2: the regret of each training at each test, its colour by the worst of the test."""
-    table = np.array([[np.mean([r["tests"][b] for r in found[a]]) for b in KINDS] for a in KINDS])
-    axes.imshow(table / table.max(0), cmap="cividis", vmin=0, aspect="auto")
+def draw_transfer(axes: Any, found: dict[str, list], known: dict[str, Any]) -> None:
+    """Experiment 2: the regret of each training and reference at each test, coloured by the worst of the test."""
+    rows = {a: [float(np.mean([r["tests"][b] for r in found[a]])) for b in KINDS] for a in KINDS}
+    rows |= {name: [known[b][name][-1] for b in KINDS] for name in ("Thompson", "greedy", "Gittins")}
+    rows["Bayes"] = [known["optimum"], *(known[b]["Bayes, knows p1 = 1 - p2"][-1] for b in KINDS[1:])]
+    table = np.array(list(rows.values()))
+    shares = table / table.max(0)
+    axes.imshow(shares, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for i, j in np.ndindex(*table.shape):
-        dark = table[i, j] < 0.55 * table[:, j].max()
-        axes.text(j, i, f"{table[i, j]:.1f}", ha="center", va="center", color="w" if dark else "k", fontsize=10)
+        colour = "w" if shares[i, j] < 0.5 else "k"
+        axes.text(j, i, f"{table[i, j]:.1f}", ha="center", va="center", color=colour, fontsize=10)
+    axes.axhline(4.5, color="w", linewidth=3)
     axes.set_xticks(range(5), KINDS, rotation=30, ha="right")
-    axes.set_yticks(range(5), KINDS)
-    axes.set(xlabel="tested on", ylabel="trained on")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set(xlabel="tested on", ylabel="trained on, or known")
     axes.grid(False)
 
 

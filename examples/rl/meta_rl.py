@@ -45,8 +45,8 @@ from tinygrad_lite.optim import Adam, clip_grad_norm_
 ABOUT = About(
     summary="An LSTM learns to learn: bandits and planning with frozen weights",
     paper="Wang et al. 2016, arXiv:1611.05763",
-    minutes=40,
-    quick_minutes=0.7,
+    minutes=20,
+    quick_minutes=0.5,
 )
 
 HIDDEN, EPISODES, VALUE = 48, 64, 0.05
