@@ -71,7 +71,7 @@ class Setting:
 
 
 SETTINGS = {
-    "independent": Setting(partial(Bandit, "independent", 100), 1_500, 0.8),
+    "independent": Setting(partial(Bandit, "independent", 100), 3_000, 0.8),
     **{kind: Setting(partial(Bandit, kind, 100), 1_000, 0.5) for kind in KINDS[1:]},  # nothing need be explored
     "easy, 30 steps": Setting(partial(Bandit, "easy", 30), 400, 0.5),
     "informative": Setting(partial(Informative, 5), 1_000, 0.8, fall=1.0, slowing=False),
