@@ -212,10 +212,11 @@ def two_step_optimum(trials: int = 10) -> float:
 # --------------------------------------------------------------------------- all of them
 
 
-def references(episodes: int) -> dict[str, Any]:
+def references(episodes: int, blocks: int = 20) -> dict[str, Any]:
     """What all of them reach, as the mean cumulative regrets of so many episodes, and how they look to an experimenter.
 
     "fixed rate": Rescorla-Wagner at the restless bandit, the better arm taken; its best rate of 0.1, 0.2 ... 0.9.
+    "R-W": what is fitted to blocks of its choices with a rate of 0.5.
     """
     found: dict[str, Any] = {"optimum": optimum(100), "two-step": two_step_optimum(), "filter": 0.0}
     tasks = {kind: Bandit(kind, 100, episodes) for kind in KINDS}
@@ -227,7 +228,8 @@ def references(episodes: int) -> dict[str, Any]:
         lost = [follow(tasks["restless"], k / 10, np.inf, both, 0)[2].sum(0).mean() for k in range(1, 10)]
         found[name] = {"0.5": lost[4], "best": min(lost)}
     for name, volatility in zip(("low", "high"), Restless.volatilities):
-        seen = follow(Restless(100, 200), 0.5, 6.0, True, 0, volatility=np.full(200, volatility))
+        task = Restless(100, 10 * blocks)
+        seen = follow(task, 0.5, 6.0, True, 0, volatility=np.full(10 * blocks, volatility))
         found["R-W"] = found.get("R-W", {}) | {name: behaviour.fit_blocks(*seen[:2])}
     for name in ("model-free", "model-based"):
         found[name] = behaviour.stays(**two_step(TwoStep(n=2_000), name == "model-based", 0))

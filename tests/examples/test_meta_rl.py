@@ -212,7 +212,7 @@ def test_without_rewards_nothing_is_learned(monkeypatch):
 
 @pytest.fixture(scope="module")
 def known():
-    return json.loads(json.dumps(players.references(200), default=lambda x: x.tolist()))
+    return json.loads(json.dumps(players.references(200, blocks=3), default=lambda x: x.tolist()))
 
 
 def fake(name, seed):
