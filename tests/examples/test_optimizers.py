@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
+from examples import __main__ as program
 from examples.common import Report, descent
 from examples.training import optimizers as example
 
@@ -106,3 +109,28 @@ def test_the_rate_is_chosen_on_what_is_held_out(monkeypatch):
                                                    (images[test], y[test])])  # fmt: skip
     found = example.leaderboard("momentum", 0, 2)
     assert len(found["held out"]) == 5 and found["test"] < 0.5
+
+
+def test_a_full_run_reports_and_draws_the_leaderboard(tmp_path, monkeypatch):
+    falling = np.geomspace(1, 1e-3, 31).tolist()
+    fakes = {
+        "minimum": lambda quick: {"J": 0.3, "error": 1e-14, "L": 20.0},
+        "quadratic": lambda method, seed, kappas: [500, 5000] if method == "gradient descent" else [80, 250],
+        "convex": lambda variant, *_: (
+            [np.linspace(2, 1, 31).tolist()] * 5
+            if variant == "batch"
+            else [0.1] * 31 if variant == "one" else falling
+        ),
+        "sparse": lambda name, *_: [900, 300, 200, 250, 900] if name == "SGD" else [900, 300, 60, 80, 900],
+        "leaderboard": lambda *_: {"held out": [0.05, 0.03, 0.02, 0.03, 0.9], "test": 0.02},
+    }  # fmt: skip
+    for name, fake in fakes.items():
+        fake.__name__ = name
+        monkeypatch.setattr(example, name, fake)
+    assert program.main(["optimizers", "--seeds", "2", "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    assert "Nadam 2.00%" in found["rows"][-1]["measured"] and (tmp_path / "paths.png").exists()
+    fakes["sparse"] = lambda *_: [100] * 5
+    fakes["sparse"].__name__ = "sparse"
+    monkeypatch.setattr(example, "sparse", fakes["sparse"])
+    assert program.main(["optimizers", "--seeds", "2", "--out", str(tmp_path)]) == 1  # a gate fails
