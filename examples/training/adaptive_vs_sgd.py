@@ -18,7 +18,8 @@ its training images which are used for nothing else: with 1,000 alone half a poi
 
 Simplified: far smaller networks and four epochs, too few to say who ends better; so the gate is that SGD or momentum
 loses by no more than half a point. Gradients are cut to norm 5. In the construction every step takes all the data, as
-the theorem has it, and epsilon is 1e-30, which can't blunt the signs. What came out there is exactly the theorem.
+the theorem has it; epsilon is 1e-12, which can't blunt the signs, and the rate of RMSProp is small, for it goes to
+and fro by it in the end. What came out there is the theorem.
 
     python -m examples adaptive_vs_sgd            the grids and three seeds
     python -m examples adaptive_vs_sgd --quick    the construction
@@ -47,7 +48,8 @@ ABOUT = About(
     quick_minutes=0.2,
 )
 
-DESCENT, ADAPTIVE = ("SGD", "momentum"), ("Adagrad", "RMSprop", "Adam")
+DESCENT = ("SGD", "momentum")
+ADAPTIVE = {"Adagrad": 0.01, "RMSprop": 0.002, "Adam": 0.01}  # and their rates in the construction
 METHODS = (*DESCENT, *ADAPTIVE)
 GRID = (-2, -1, 0, 1, 2)
 STEPS, TUNING_SEED, CHECKED = 3_000, 100, 8  # of the construction; the grids'; how often held-out data is looked at
@@ -71,10 +73,10 @@ def toy(method: str, seed: int, steps: int, shared: bool = False) -> dict[str, A
     x, y = construction(np.random.default_rng(seed), 600, shared)
     test, said, x, y = x[200:], y[200:], x[:200], y[:200]
     w = tl.zeros(x.shape[1], dtype=np.float64, requires_grad=True)
-    largest = np.linalg.eigvalsh(x @ x.T)[-1] / len(x)
-    optimizer = RULES[method]([w], **({"lr": 1 / largest} if method in DESCENT else {"lr": 0.01, "eps": 1e-30}))
+    options = {"lr": ADAPTIVE[method], "eps": 1e-12} if method in ADAPTIVE else {"lr": 1 / np.linalg.norm(x, 2) ** 2}
+    optimizer = RULES[method]([w], **options)
     for _ in range(steps):
-        descend(optimizer, ((x @ w - y) ** 2).mean() / 2)
+        descend(optimizer, ((x @ w - y) ** 2).sum() / 2)
     found, direction = w.detach().numpy(), np.sign(x.T @ y)
     own = np.resize(found[3:], (600, 5))[:200]
     groups = {"label": found[0], "constant": found[1:3], "own of 1": own[y > 0, 0], "own of -1": own[y < 0]}
@@ -216,8 +218,8 @@ def checks(report: Report) -> None:
     report.check("1 or 5 features are of one example alone", set(own.sum(1)) == {1, 5} and own.sum(0).max() == 1)
     w = tl.zeros(2, dtype=np.float64, requires_grad=True)
     for name in ADAPTIVE:
-        descend(RULES[name]([w], lr=0.01, eps=1e-30), w[0] * 3)
-    report.check("a weight whose gradient is 0 stays, epsilon being 1e-30", w[1].item() == 0 > w[0].item())
+        descend(RULES[name]([w], lr=0.01, eps=1e-12), w[0] * 3)
+    report.check("a weight whose gradient is 0 stays, epsilon being 1e-12", w[1].item() == 0 > w[0].item())
 
 
 # --------------------------------------------------------------------------- the program
@@ -228,15 +230,16 @@ def judge(report: Report, toys: dict, controls: dict) -> None:
     keys, zero, half = ("train", "test", "negative", "cosine"), "0 (abstract)", "near one half (abstract)"
     seen = {key: {m: np.array([r[key] for r in runs]) for m, runs in toys.items()} for key in keys}
     report.gate("training error, the worst method", np.max(list(seen["train"].values()), 0), show=percent, at_most=0)
-    report.gate("SGD: test error", seen["test"]["SGD"], None, percent, zero, at_most=0)
-    report.gate("momentum: test error", seen["test"]["momentum"], None, percent, zero, at_most=0)
+    for m in DESCENT:
+        report.gate(f"{m}: test error", seen["test"][m], None, percent, zero, at_most=0)
     for m in ADAPTIVE:
         told, apart = spread(seen["test"][m], percent), abs(seen["test"][m] - seen["negative"][m])
         report.gate(f"{m}: test error {told}, less the share of -1", apart, None, percent, half, at_most=0)
         report.gate(f"{m}: cosine of w and sign(X^T y)", seen["cosine"][m], 0.999, "{:.3f}".format)
     report.gate("SGD: cosine of w and sign(X^T y)", seen["cosine"]["SGD"], None, "{:.3f}".format, at_most=0.3)
-    gap = np.ptp(list(controls.values()), axis=0)
-    report.gate("20 shared features: test error, worst - best method", gap, None, percent, at_most=0.02)
+    report.gate(
+        "20 shared features: worst - best test error", np.ptp([*controls.values()], 0), None, percent, at_most=0.02
+    )
     report.headline = f"Adam errs on {spread(seen['test']['Adam'], percent)} of the construction, descent on none"
 
 
