@@ -99,3 +99,31 @@ def test_threads_end_when_another_number_is_asked_for():
             assert not thread.is_alive()
     finally:
         tl.set_num_threads(before)
+
+
+def test_processors_that_others_use_are_not_waited_for_again_and_again():
+    """After a thread that came late, for its processor was taken, jobs stay where they are given for a time."""
+    before = tl.get_num_threads()
+    tl.set_num_threads(2)
+    try:
+        main, used = threading.get_ident(), []
+
+        def task(first, last):
+            used.append(threading.get_ident())
+            time.sleep(0 if used[-1] == main else 0.05)
+
+        for _ in range(100):  # until the other thread was there in time to take its part
+            spread(task, 2, 1e9)
+            if used[-2:] != [main, main]:
+                break
+        assert main in used and len(set(used)) == 2
+        used.clear()
+        spread(task, 2, 1e9)
+        assert used == [main, main]
+        time.sleep(1.1)
+        used.clear()
+        for _ in range(100):
+            spread(task, 2, 1e9)
+        assert len(set(used)) == 2, "the other thread is never asked again"
+    finally:
+        tl.set_num_threads(before)

@@ -31,6 +31,10 @@ the interpreter lock, and ends before; who finds the lock taken is put to sleep,
 LEAVE = 100
 """Looks, about 3 microseconds, between seeing that all is done and going on: until then who said so has left Python."""
 
+LATE, ALONE = 1e-3, 20
+"""A wait for the others of so many seconds, and longer than one's own part took, means that other programs have the
+processors: for ALONE times as long, a second at most, jobs are done alone. So little time is lost on a busy machine."""
+
 GIVEN, REST, DONE = 0, 1, 16
 """Where on the board numbers of jobs stand: of the last one given, the last one before a rest, the last one done."""
 
@@ -114,6 +118,7 @@ class Crew:
         changed(self.board, GIVEN, 0, 1, 0)  # compiled before two threads ask for it
         self.busy = threading.Lock()
         self.job: Job | None = None
+        self.alone_until = 0.0
         self.asleep: deque[Any] = deque()  # a locked lock for each sleeping thread
         for _ in range(helpers):
             threading.Thread(target=self.help, name="tinygrad_lite", daemon=True).start()
@@ -152,16 +157,20 @@ class Crew:
         return int(self.board[GIVEN])
 
     def do(self, job: Job) -> None:
-        """Do the job together, or alone where another thread of the program has the crew."""
-        if not self.busy.acquire(blocking=False):
+        """Do the job together, or alone where another thread of the program has the crew, or others the processors."""
+        if time.perf_counter() < self.alone_until or not self.busy.acquire(blocking=False):
             job.take()
             return
         try:
-            number = self.give(job)
+            number, begin = self.give(job), time.perf_counter()
             job.take()
+            end = time.perf_counter()
             while len(job.finished) < job.count:
                 if not self.changed(self.board, DONE, number - 1, LOOKS, LEAVE):
                     pause()
+            waited = time.perf_counter() - end
+            if waited > max(LATE, end - begin):
+                self.alone_until = end + min(ALONE * waited, 1.0)
             del job.task  # and the arrays that it holds, for the crew remembers its last job
             self.board[DONE] = number
         finally:
