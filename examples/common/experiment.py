@@ -31,7 +31,7 @@ from examples.common.report import Report, as_json, replacing
 SEEDS = 3
 """How many seeds a full run has where nothing else is asked for."""
 
-NOT_THE_WORK = ("out", "resume", "seed", "seeds")
+NOT_THE_WORK = ("resume", "seed", "seeds")
 """Options that don't change what a unit of work computes."""
 
 
@@ -55,6 +55,7 @@ class Experiment:
         self.out: Path = args.out or Path("runs", self.name)
         self.out.mkdir(parents=True, exist_ok=True)
         settings = {**(settings or {}), **vars(args)}
+        del settings["out"]  # a place on this machine
         self.report = Report(self.name, self.out, {**settings, "seeds": self.seeds})
         work = {k: v for k, v in settings.items() if k not in NOT_THE_WORK}
         self._work = json.loads(json.dumps(work, default=as_json))

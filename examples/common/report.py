@@ -162,7 +162,7 @@ class Report:
             "interrupted": self.interrupted,
             "date": time.strftime("%Y-%m-%d %H:%M", time.localtime(self.began)),
             "seconds": round(time.time() - self.began + self.seconds_before, 1),
-            "command": f"python -m examples {' '.join(sys.argv[1:])}",
+            "command": f"python -m examples {' '.join(without_out(sys.argv[1:]))}",
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
             "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
             "settings": self.settings,
@@ -203,3 +203,13 @@ def replacing(path: Path):  # type: ignore[no-untyped-def]
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def without_out(options: list[str]) -> list[str]:
+    """The command line but for --out, which names a place on one machine."""
+    places = [k for k, option in enumerate(options) if option == "--out"]
+    return [
+        option
+        for k, option in enumerate(options)
+        if k not in places and k - 1 not in places and not option.startswith("--out=")
+    ]

@@ -15,7 +15,7 @@ from examples import __main__ as program
 from examples.common import Report, command_line, need, seeds_of, spread
 from examples.common.baselines import nearest_neighbour
 from examples.common.pictures import Form, PictureError, as_text, read_digit
-from examples.common.report import print_table, replacing
+from examples.common.report import print_table, replacing, without_out
 from tinygrad_lite.data import Images
 
 # -------------------------------------------------------------------------------- the command line
@@ -265,3 +265,8 @@ def test_a_figure_shows_counts_curves_and_mistakes(tmp_path):
     assert shown == ["0 taken for 1\n80% sure", "0 taken for 1\n70% sure", "0, right\n90% sure"]
     path = figures.save(figure, tmp_path / "figure.png")
     assert path.read_bytes().startswith(b"\x89PNG") and len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_command_that_is_kept_names_no_place_on_this_machine():
+    assert without_out(["revnet", "--out", "some/where", "--seeds", "2"]) == ["revnet", "--seeds", "2"]
+    assert without_out(["revnet", "--out=some/where", "--quick"]) == ["revnet", "--quick"]
