@@ -113,6 +113,7 @@ def test_the_gradient_of_v_is_orthogonal_to_v_so_that_sgd_never_shortens_it():
 
 
 def test_the_power_method_finds_the_largest_singular_value():
+    tl.manual_seed(0)
     layer = spectral_norm(layers.Conv2d(3, 5, 3)).double()
     for _ in range(200):
         layer(tl.tensor(normal(1, 3, 4, 4)))

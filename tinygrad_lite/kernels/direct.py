@@ -321,7 +321,8 @@ def correlation_plan(
     return Plan(
         items=-(-count // many) * cut,
         operations=2.0 * groups * outs * len(lines) * count * prod(results),
-        work=groups * len(lines) * pad / lanes * count * prod(results),
+        # A tile of one vector waits for what it loads, and takes about as long for it as the other for two.
+        work=groups * len(lines) * pad / lanes * VECTORS / vectors * count * prod(results),
         space=reds * many * size + lanes + pad // pair * (many * places + 1) * pair,
         arguments=(
             numbers, g_lanes, lines, steps, np.arange(vectors) * lanes, np.arange(many * places) * pair, rows,
