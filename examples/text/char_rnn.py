@@ -22,7 +22,7 @@ with Python to read. The rate 0.002 is as planned, that of --quick was tried on 
 the full run reports. The gradient is cut to norm 5, in B to 1: with 5 the LSTM was stuck at 1/6 in a quick trial.
 
 What came out, in the quick run: back in time the gradient of the RNN falls at a steady rate, that of the GRU hardly so
-after ten characters; the GRU learns to add first, the RNN not at all. docs/RESULTS.md has the full run.
+after ten characters; the GRU learns to add first, the RNN not at all. docs/RESULTS.md will have the full run.
 
     python -m examples char_rnn            three cells, two tasks, three seeds
     python -m examples char_rnn --quick    the same, smaller

@@ -15,7 +15,7 @@ Simplified: 100-dimensional vectors of 5 million words (a Wikipedia sample, Wiki
 in place of 300 and 100 billion, which makes their gain smaller; 6 epochs (TREC 10, few labels 15), of which the best on
 a tenth of the training data is taken. Other words are one unknown word.
 
-What came out: the quick run tells the order of two words always; docs/RESULTS.md has the full run.
+What came out: the quick run tells the order of two words always; docs/RESULTS.md will have the full run.
 
     python -m examples sentence_cnn            four variants, two data sets, three seeds
     python -m examples sentence_cnn --quick    the generated language
