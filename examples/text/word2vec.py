@@ -19,8 +19,7 @@ place of a falling rate Adagrad has one rate a word: summed over batches of 1,02
 large, of rare ones too small (after a pass through the Wikipedia part the loss was 2.93 with the better of 0.1 and 0.4,
 here 2.56 with the best of 0.03, 0.1 and 0.3).
 
-What came out: topics and forms of the generated language are found without an error; docs/RESULTS.md will have the
-full run.
+What came out: topics and forms of the generated language are found without an error. The full run is to be made.
 
     python -m examples word2vec            four variants, three seeds
     python -m examples word2vec --quick    the generated language
