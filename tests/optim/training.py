@@ -11,7 +11,7 @@ import numpy as np
 import tinygrad_lite as tl
 from tinygrad_lite.data import DataLoader, random_affine
 from tinygrad_lite.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Linear, Module, ReLU, Sequential
-from tinygrad_lite.optim import Adam, EarlyStopping, ExponentialMovingAverage, History, LambdaLR, accuracy, fit
+from tinygrad_lite.optim import SGD, Adam, EarlyStopping, ExponentialMovingAverage, History, LambdaLR, accuracy, fit
 
 EPOCHS, ITEMS, BATCH = 6, 70, 8
 
@@ -52,6 +52,21 @@ def train(path: Path | None, resume: bool = False, seed: int | None = None, **op
         **options,
     )
     return model, history
+
+
+def line(**options: Any) -> tuple[Module, Any, History]:
+    """A line is fitted, four batches an epoch; returns model, optimizer, history."""
+    tl.manual_seed(0)
+    x = np.linspace(-1, 1, 16, dtype=np.float32)[:, None]
+    model = Linear(1, 1)
+    optimizer = options.pop("optimizer", SGD)(model.parameters(), lr=options.pop("lr", 0.1))
+    for key in {"schedule", "clip", "average"} & options.keys():
+        if callable(options[key]):
+            options[key] = options[key](model, optimizer)
+    history = fit(
+        model, optimizer, tl.mse_loss, DataLoader(x, 2 * x + 1, batch_size=4), **{"progress": False, **options}
+    )
+    return model, optimizer, history
 
 
 if __name__ == "__main__":
