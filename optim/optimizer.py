@@ -182,7 +182,7 @@ class Optimizer:
 
         Or return the kernel that does it for some elements at a time, and its arguments.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: has no update(); define how a parameter changes in a step")
 
     # -------------------------------------------------------------------------------- state
 

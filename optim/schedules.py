@@ -144,7 +144,7 @@ class FactorLR(LRScheduler):
 
     def f(self, t: int) -> float:
         """f(t), for t = 0, 1, ..."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: has no f(t); define the factor of the rate at step t")
 
     def get_lr(self) -> list[float]:
         t = self.last_epoch

@@ -18,9 +18,17 @@ class Checkpointed(Module):
         return tl.checkpoint(self.net, x)
 
 
-def test_a_checkpoint_inside_is_computed_again_with_the_same_parameters():
+class Nested(Checkpointed):
+    """A checkpoint within a checkpoint."""
+
+    def forward(self, x):
+        return tl.checkpoint(lambda x: tl.checkpoint(self.net, x * 1.0), x)
+
+
+@pytest.mark.parametrize("kind", [Checkpointed, Nested])
+def test_a_checkpoint_inside_is_computed_again_with_the_same_parameters(kind):
     """Its second run comes when the module has its own parameters back."""
-    model, x = Checkpointed().double(), tl.randn(5, 3, dtype="float64")
+    model, x = kind().double(), tl.randn(5, 3, dtype="float64")
     given = {name: tl.randn(*p.shape, dtype="float64", requires_grad=True) for name, p in model.named_parameters()}
     plain = {name.removeprefix("net."): p for name, p in given.items()}
     inside = functional_call(model, given, x)
