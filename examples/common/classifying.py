@@ -76,11 +76,20 @@ def right(net: Module, data: Images) -> float:
 def search(run: Experiment, work: Callable[..., dict], variants: Iterable[str], lowest: float) -> None:
     """Try five learning rates for each variant, a factor of 3 apart, with seed 100, and report the best.
 
-    work(variant, seed, quick, lr) returns a "score", the more the better.
+    Where the best is at an end, the next beyond is tried, until it is not. work(variant, seed, quick, lr) returns a
+    "score", the more the better.
     """
-    rates = [round(lowest * 3**k, 6) for k in range(5)]
+
+    def score(name: str, power: int) -> float:
+        lr = float(f"{lowest * 3.0**power:.4g}")
+        return float(run.unit(f"{work.__name__}, {name}, {lr}", work, name, 100, run.quick, lr, seed=100)["score"])
+
     for name in variants:
-        units = [(f"{work.__name__}, {name}, {lr}", work, name, 100, run.quick, lr) for lr in rates]
-        scores = [run.unit(*unit, seed=100)["score"] for unit in units]
-        best = rates[int(np.argmax(scores))]
-        run.report.claim(f"{work.__name__}, {name}: the best rate", True, f"{best:g}", f"of {rates}", values=scores)
+        scores = {power: score(name, power) for power in range(5)}
+        while (best := max(scores, key=scores.__getitem__)) in (min(scores), max(scores)):
+            power = best - 1 if best == min(scores) else best + 1
+            scores[power] = score(name, power)
+        rates = {f"{lowest * 3.0**power:.4g}": scores[power] for power in sorted(scores)}
+        told = ", ".join(f"{lr}: {value:.4g}" for lr, value in rates.items())
+        report = f"{work.__name__}, {name}: the best rate"
+        run.report.claim(report, True, f"{lowest * 3.0**best:.4g}", told, values=list(rates.values()))

@@ -82,12 +82,15 @@ def test_right_counts_in_inference():
     assert right(Net(), Images(images, np.array([1, 0, 1, 1]))) == 0.75
 
 
-def test_the_search_tries_five_rates_and_reports_the_best(tmp_path):
+def test_the_search_tries_five_rates_and_goes_on_where_the_best_is_at_an_end(tmp_path):
+    best = {"inside": 0.09, "above": 2.43, "below": 0.01 / 3}
+
     def work(name, seed, quick, lr):
         assert seed == 100
-        return {"score": -abs(lr - (0.09 if name == "a" else 0.81))}
+        return {"score": -abs(lr - best[name])}
 
     args = command_line("test", "").parse_args(["--out", str(tmp_path)])
     with Experiment(__file__, args) as run:
-        search(run, work, ["a", "b"], 0.01)
-    assert [row.measured for row in run.report.rows] == ["0.09", "0.81"] and len(run.report.rows[0].values) == 5
+        search(run, work, list(best), 0.01)
+    assert [row.measured for row in run.report.rows] == ["0.09", "2.43", "0.003333"]
+    assert [len(row.values) for row in run.report.rows] == [5, 7, 7]

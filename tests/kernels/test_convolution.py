@@ -21,6 +21,7 @@ from tinygrad_lite.kernels import fast, threads, twin
 pytest.importorskip("numba", reason="without Numba the twins are the kernels")
 convolution = importlib.import_module("tinygrad_lite.kernels.convolution")
 direct = importlib.import_module("tinygrad_lite.kernels.direct")
+filtering = importlib.import_module("tinygrad_lite.kernels.filtering")
 winograd = importlib.import_module("tinygrad_lite.kernels.winograd")
 
 
@@ -88,6 +89,30 @@ def threes(draw: Any) -> dict[str, Any]:
         "y": numbers(draw, (n, o, *places), np.float32),
         "bias": draw(st.sampled_from([None, np.arange(o, dtype=np.float32)])),
         "rest": ((1, 1), padding, dilation, 1),
+    }
+
+
+@st.composite
+def rows(draw: Any) -> dict[str, Any]:
+    """What minimal filtering is for: 2 to 5 places of a row for each number that a stride leaves out, float32."""
+    rank, along = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    width = draw(st.integers(along + 1, 5 * along))
+
+    def others(low: int, high: int) -> tuple[int, ...]:
+        return tuple(draw(st.integers(low, high)) for _ in range(rank - 1))
+
+    stride, dilation, kernel = (*others(1, 2), along), (*others(1, 2), 1), (*others(1, 3), width)
+    padding = tuple(draw(st.integers(0, 3)) for _ in range(rank))
+    places = (*others(1, 6), draw(st.integers(1, 23)))
+    sizes = zip(places, stride, kernel, dilation, padding)
+    spatial = tuple(max(1, (n - 1) * s + (k - 1) * d + 1 - 2 * p) for n, s, k, d, p in sizes)
+    n, c, o = (draw(st.sampled_from(each)) for each in ([1, 2, 16, 19], [1, 3, 8, 40], [1, 8, 17]))
+    return {
+        "x": numbers(draw, (n, c, *spatial), np.float32),
+        "w": numbers(draw, (o, c, *kernel), np.float32),
+        "y": numbers(draw, (n, o, *places), np.float32),
+        "bias": draw(st.sampled_from([None, np.arange(o, dtype=np.float32)])),
+        "rest": (stride, padding, dilation, 1),
     }
 
 
@@ -172,6 +197,29 @@ def test_bands_of_tiles_are_their_twins(given_):
     forget()
 
 
+@often
+@given(rows(), st.sampled_from([64, filtering.CACHE]))
+def test_minimal_filtering_is_its_twin(given_, cache):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convolution, "algorithm", "filtering")
+        patch.setattr(filtering, "CACHE", cache)  # a small one makes bands
+        forget()
+        all_three(given_)
+    forget()
+
+
+@pytest.mark.parametrize("taps", [2, 3, 4, 5])
+def test_minimal_filtering_is_exact_in_exact_arithmetic(taps):
+    scale = 24  # makes whole numbers of G
+    a, b = np.array(filtering.output(7 - taps)), np.array(filtering.INPUT)
+    g = scale * np.array(filtering.kernel_at(taps))
+    np.testing.assert_array_equal(np.round(g), np.round(g, 9))
+    for k in range(taps):
+        w = np.eye(taps)[k]
+        wanted = scale * np.eye(6)[k : k + 7 - taps]
+        np.testing.assert_array_equal(a @ ((np.round(g) @ w)[:, None] * b), wanted)
+
+
 @settings(max_examples=20, deadline=None)
 @given(convolutions())
 def test_the_three_convolutions_are_derivatives_of_one_sum(given_):
@@ -231,32 +279,47 @@ def test_a_nan_or_inf_spreads_only_where_its_windows_are(value):
     assert bad.sum() == 18
 
 
+def taken(x: tuple, w: tuple, stride: int = 1) -> str:
+    """The file of the algorithm that convolves float32 arrays of these shapes, padded by half a kernel."""
+    strides, padding = (stride,) * len(w[2:]), tuple(k // 2 for k in w[2:])
+    places = tuple((n + 2 * p - k) // stride + 1 for n, p, k in zip(x[2:], padding, w[2:]))
+    window = strides, padding, (1,) * len(strides), 1
+    run = convolution.convolver(False, x, w, window, (x[0], w[0], *places), np.dtype(np.float32), None, None)
+    return str(run.func.__module__.rpartition(".")[2])
+
+
 @pytest.mark.parametrize(
-    ("count", "reds", "outs", "size", "taken"),
+    ("x", "w", "stride", "name"),
     [
-        (128, 16, 16, 32, True),
-        (4, 256, 256, 14, True),
-        (128, 3, 16, 32, False),  # few channels: the transforms cost more than they save
-        (16, 16, 16, 1, False),  # a tile of 16 for one result
-        (1, 32, 32, 7, False),  # tiles in 2 of the lanes, or rows in 7
+        ((128, 16, 32, 32), (16, 16, 3, 3), 1, "winograd"),
+        ((4, 256, 14, 14), (256, 256, 3, 3), 1, "winograd"),
+        ((128, 3, 32, 32), (16, 3, 3, 3), 1, "direct"),  # few channels: transforms cost more than they save
+        ((16, 16, 1, 1), (16, 16, 3, 3), 1, "direct"),  # a tile of 16 for one result
+        ((1, 32, 7, 7), (32, 32, 3, 3), 1, "direct"),  # tiles in 2 of the lanes, or rows in 7
+        ((50, 300, 56), (100, 300, 4), 1, "filtering"),
+        ((8, 3, 112, 112), (64, 3, 7, 7), 2, "filtering"),
+        ((128, 16, 32, 32), (32, 16, 3, 3), 2, "direct"),  # two places of three for each phase
+        ((64, 1, 28, 28), (32, 1, 5, 5), 1, "direct"),
     ],
 )
-def test_the_cheaper_algorithm_is_taken(count, reds, outs, size, taken):
-    shapes, ones, both = (count, (size, size), reds, outs), (1, 1), (size, size)
-    plan = direct.convolution_plan(
-        direct.forward, *shapes, both, (ones, ones, ones, 1), (3, 3), (reds * 9, 9), None, 4
-    )  # fmt: skip
-    other = winograd.convolution_plan(*shapes, ones, ones, both, (reds * 9, 9), False)
-    assert convolution.better(other, plan, None) == taken
+def test_the_cheapest_algorithm_is_taken(x, w, stride, name):
+    assert taken(x, w, stride) == name
 
 
-def test_winograd_is_for_what_it_can_do():
-    single = np.dtype(np.float32)
+def test_winograd_and_filtering_are_for_what_they_can_do():
+    single, ones = np.dtype(np.float32), (1, 1)
     assert winograd.able(single, (3, 3), (1, 1), 1)
     assert not winograd.able(np.dtype(np.float64), (3, 3), (1, 1), 1)
     assert not winograd.able(single, (5, 5), (1, 1), 1)
     assert not winograd.able(single, (3, 3), (2, 2), 1)
     assert not winograd.able(single, (3, 3), (1, 1), 2)
+    assert filtering.able(single, (9, 5), (ones, ones, (3, 1), 1), True)
+    assert filtering.able(single, (7, 7), ((2, 2), ones, ones, 1), False)
+    assert not filtering.able(single, (7, 7), ((2, 2), ones, ones, 1), True)
+    assert not filtering.able(single, (7, 7), (ones, ones, ones, 1), False)
+    assert not filtering.able(single, (3, 3), (ones, ones, (1, 2), 1), False)
+    assert not filtering.able(single, (3, 3), (ones, ones, ones, 2), False)
+    assert not filtering.able(np.dtype(np.float64), (5, 5), (ones, ones, ones, 1), False)
 
 
 @pytest.mark.parametrize("algorithm", convolution.ALGORITHMS)
@@ -318,6 +381,16 @@ def test_winograd_spreads_a_nan_or_inf_over_its_tiles(value, constants):
     bad = ~np.isfinite(y)
     assert bad[1, :, 4:7, 4:7].all()
     assert bad.sum() == 16 * 16, "the 16 results of one tile, of each output"
+
+
+def test_filtering_spreads_a_nan_over_its_tiles(constants):
+    constants(convolution, "algorithm", "filtering")
+    x, w = np.zeros((2, 16, 20), np.float32), np.ones((8, 16, 3), np.float32)
+    x[1, 3, 9] = np.nan
+    y = convolution.convolve(x, w, None, (1,), (1,), (1,), 1, (20,))
+    bad = np.isnan(y)
+    assert bad[1, :, 8:12].all()
+    assert bad.sum() == 8 * 4, "the 4 results of one tile, of each output"
 
 
 def test_vectors_of_32_bytes(tmp_path):

@@ -3,9 +3,10 @@
     pointwise.py  a kernel of one place, stride 1: a product of matrices for each image
     depthwise.py  a kernel for each channel, stride 1: plane by plane
     winograd.py   3x3, stride 1, float32: a quarter of the multiplications, and transforms before and after
+    filtering.py  rows of 2 to 5 places for each stride, float32: half of them, and shorter transforms
     direct.py     any convolution, each multiplication done
 
-The first two are taken wherever they can be. The other two hold several images in the lanes of a vector (lanes.py),
+The first two are taken wherever they can be. The other three hold several images in the lanes of a vector (lanes.py),
 and stand on the same innermost loop (vectors.py). A plan
 says where everything lies for given shapes, and estimates its work, in multiplications of vectors: those of the sums,
 with lanes and rows that are empty, and what it takes to bring numbers to their places. The plan with less work is run.
@@ -19,14 +20,14 @@ from math import prod
 
 import numpy as np
 
-from tinygrad_lite.kernels import depthwise, direct, pointwise, winograd
+from tinygrad_lite.kernels import depthwise, direct, filtering, pointwise, winograd
 from tinygrad_lite.kernels.compiled import FLOATS, contiguous
 from tinygrad_lite.kernels.lanes import Plan
 from tinygrad_lite.kernels.twins import convolution as twins
 from tinygrad_lite.kernels.twins.convolution import Sizes
 
 NO_BIAS = {dtype: np.zeros(0, dtype) for dtype in FLOATS}
-ALGORITHMS = ("direct", "winograd", "pointwise", "depthwise")
+ALGORITHMS = ("direct", "filtering", "winograd", "pointwise", "depthwise")
 algorithm: str | None = None
 """One of ALGORITHMS, to take it wherever it can be; None: the cheaper one."""
 
@@ -73,15 +74,18 @@ def convolver(
         return partial(run, padding=padding, dilation=dilation)
     apart = (prod(kernel), outs * prod(kernel)) if turned else (reds * prod(kernel), prod(kernel))
     kind = direct.backward if turned else direct.forward
-    plan = direct.convolution_plan(
-        kind, count, spatial, reds, outs, after[2:], window, kernel, apart, kept, dtype.itemsize
-    )
+    shapes = count, spatial, reds, outs
+    plan = direct.convolution_plan(kind, *shapes, after[2:], window, kernel, apart, kept, dtype.itemsize)
+    plans: dict[str | None, tuple[Plan, Callable]] = {"direct": (plan, direct.run_convolution)}
+    if filtering.able(dtype, kernel, window, turned):
+        plan = filtering.convolution_plan(*shapes, after[2:], window, kernel, apart, turned)
+        plans["filtering"] = plan, filtering.run_convolution
     if winograd.able(dtype, kernel, stride, groups):
         around = tuple(2 * d - p for d, p in zip(dilation, padding)) if turned else padding
-        other = winograd.convolution_plan(count, spatial, reds, outs, around, dilation, after[2:], apart, turned)
-        if better(other, plan, wanted):
-            return partial(winograd.run_convolution, other)
-    return partial(direct.run_convolution, plan)
+        plan = winograd.convolution_plan(*shapes, around, dilation, after[2:], apart, turned)
+        plans["winograd"] = plan, winograd.run_convolution
+    plan, run = plans.get(wanted) or min(plans.values(), key=lambda each: each[0].work)
+    return partial(run, plan)
 
 
 @lru_cache(maxsize=1024)

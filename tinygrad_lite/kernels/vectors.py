@@ -312,29 +312,28 @@ def scatter(
     return types.void(to, t, starts, low, high, lane, source, s, where, p, whole, to.dtype), generate
 
 
-def transform(matrix: tuple[tuple[float, ...], ...]) -> Any:
-    """An intrinsic that computes matrix @ square @ matrix.T, in every lane."""
+def transform(left: tuple[tuple[float, ...], ...], right: tuple[tuple[float, ...], ...]) -> Any:
+    """An intrinsic that computes left @ matrix @ right.T, in every lane."""
 
     @intrinsic
     def apply(
         typing: Any, to: Any, t: Any, down: Any, across: Any, source: Any, s: Any, below: Any, beside: Any
     ) -> Any:
-        """to[t + i * down + j * across] = sum of matrix[i, k] * source[s + k * below + l * beside] * matrix[j, l]"""
+        """to[t + i * down + j * across] = sum of left[i, k] * source[s + k * below + l * beside] * right[j, l]"""
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             emit = Emit(context, builder, to.dtype)
             there, here = (emit.data(signature.args[k], args[k]) for k in (0, 4))
-            many, size = len(matrix), len(matrix[0])
 
             def index(start: Any, k: int, step: Any, m: int, other: Any) -> Any:
                 return builder.add(start, builder.add(builder.mul(step, INT(k)), builder.mul(other, INT(m))))
 
             columns = []
-            for m in range(size):
-                column = [emit.load(here, index(args[5], k, args[6], m, args[7])) for k in range(size)]
-                columns.append(emit.times(matrix, column))
-            for k in range(many):
-                for m, value in enumerate(emit.times(matrix, [column[k] for column in columns])):
+            for m in range(len(right[0])):
+                column = [emit.load(here, index(args[5], k, args[6], m, args[7])) for k in range(len(left[0]))]
+                columns.append(emit.times(left, column))
+            for k in range(len(left)):
+                for m, value in enumerate(emit.times(right, [column[k] for column in columns])):
                     emit.store(value, there, index(args[1], k, args[2], m, args[3]))
             return context.get_dummy_value()
 

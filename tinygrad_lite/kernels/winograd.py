@@ -27,19 +27,16 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.kernels.compiled import compiled, workspace
+from tinygrad_lite.kernels.filtering import INPUT, kernel_at, odd, output
 from tinygrad_lite.kernels.lanes import Plan, Sizes, flat, give, of_channels, of_images, share, slabs, table, take
 from tinygrad_lite.kernels.threads import spread
 from tinygrad_lite.kernels.vectors import BYTES, ROWS, VECTORS, tile, transform
 
-INPUT = ((4, 0, -5, 0, 1, 0), (0, -4, -4, 1, 1, 0), (0, 4, -4, -1, 1, 0), (0, -2, -1, 2, 1, 0), (0, 2, -1, -2, 1, 0),
-         (0, 4, 0, -5, 0, 1))  # fmt: skip
-OUTPUT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
-KERNEL = ((1 / 4, 0, 0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6), (1 / 24, 1 / 12, 1 / 6),
-          (1 / 24, -1 / 12, 1 / 6), (0, 0, 1))  # fmt: skip
-"""B.T, A.T and G of the paper."""
+OUTPUT, KERNEL = output(4), kernel_at(3)
+BACK, UPSTREAM = tuple(zip(*KERNEL)), tuple(zip(*OUTPUT))
 
-transform_input, transform_output, transform_kernel = transform(INPUT), transform(OUTPUT), transform(KERNEL)
-transform_gradient, transform_back = transform(tuple(zip(*OUTPUT))), transform(tuple(zip(*KERNEL)))
+transform_input, transform_output, transform_kernel = (transform(m, m) for m in (INPUT, OUTPUT, KERNEL))
+transform_gradient, transform_back = transform(UPSTREAM, UPSTREAM), transform(BACK, BACK)
 product_tile = tile(ROWS, VECTORS)
 
 POINTS, TAPS, SIZE = 36, 9, 4  # of a tile, of a kernel; a tile has SIZE x SIZE results
@@ -162,11 +159,6 @@ def correlate(x, g, total, start, stop, numbers, x_lanes, g_lanes, w_lanes, corn
 
 
 # ------------------------------------------------------------------------------------------------ plans
-
-
-def odd(size: int) -> int:
-    """At least `size`, and an odd number of vectors: arrays a power of two apart would share few sets of the caches."""
-    return int((-(-size // LANES) | 1) * LANES)
 
 
 def starts(tiles: int, dilation: int) -> np.ndarray:

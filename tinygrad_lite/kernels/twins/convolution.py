@@ -138,6 +138,7 @@ EXAMPLES: dict[str, Any] = {
     "convolve": lambda t: [
         *((np.ones((16, c, 4, 4), t), np.ones((o, c, 3, 3), t), np.ones(o, t), *ONES, 1, (4, 4)) for c, o in SHAPES),
         (np.ones((2, 2, 4, 4), t), np.ones((2, 2, 1, 1), t), np.ones(2, t), *PLAIN, 1, (4, 4)),
+        (np.ones((64, 32, 32), t), np.ones((32, 32, 4), t), np.ones(32, t), (1,), (0,), (1,), 1, (29,)),
     ],
     "convolve_input": lambda t: [
         *((np.ones((16, o, 4, 4), t), np.ones((o, c, 3, 3), t), *ONES, 1, (4, 4)) for c, o in SHAPES),
