@@ -13,14 +13,13 @@ of gradient descent and the normalisation undo each other, the weights grow and 
 Shown: 20,000 images of Fashion-MNIST, three convolutions, 1,500 steps with batches of 128, whose statistics are those
 of (i) all 128; (ii) groups of 4; (iii) 8 groups of 16, each of two classes. In (iii) the whole batch, and so the
 gradient, has all classes about equally. Batch norm for 4% of the steps, d_max is 5 from 20% on, r_max 3 from 31%. All
-are tested as one infers, with the averages. And as a diagnosis, batch norm of (iii) with the statistics of test images
-that come in such groups, too.
+infer with the averages; as a diagnosis, batch norm of (iii) also with the statistics of test images in such groups.
 
 Simplified: the paper has Inception-v3 and ImageNet. `--grid` finds each method, in each case, the best of five rates or
 more, a factor of 3 apart (seed 100, 500 steps, by validation), which falls to zero along a cosine. The averages move by
-0.1 a step. With 0.02, as first planned, they lag too far behind in so short a training: renorm over all 128 learned by
-fits and starts, to 82.7% of the validation images where 0.1 has 85.8%. In the quick run the rate is 0.1 and stays:
-where it falls, weights and averages come to rest, and on the digits batch norm loses little by its groups.
+0.1 a step: with 0.02, as first planned, they lag behind in so short a training, and renorm over all 128 came to 82.7%
+of the validation images, not 85.8%. In the quick run the rate is 0.1 and stays: where it falls, weights and averages
+come to rest, and on the digits batch norm loses little by its groups.
 
     python -m examples batch_renorm            six trainings, three seeds
     python -m examples batch_renorm --quick    (iii) with two hidden layers on scikit-learn's digits
@@ -49,10 +48,8 @@ ABOUT = About(
     quick_minutes=0.2,
 )
 
-GROUPS = {"128": 1, "fours": 32, "two classes": 8}
-"""How many groups a batch of 128 has."""
-MOMENTUM = 0.1
-"""How far the averages move in a step."""
+GROUPS = {"128": 1, "fours": 32, "two classes": 8}  # of a batch
+MOMENTUM = 0.1  # how far the averages move in a step
 VARIANTS = [f"{norm}, {case}" for case in GROUPS for norm in ("batch norm", "renorm")]
 RATES = dict(zip(VARIANTS, (0.1, 0.1, 0.1, 0.1, 0.1, 0.1)))  # not yet searched
 
@@ -98,15 +95,13 @@ class ByAverages(nn.BatchNorm2d):
 def network(norm: str, groups: int, steps: int, quick: bool) -> nn.Module:
     """The small network, or 64-64-64-10, with a norm whose schedule fits so many steps."""
     schedule = {"warmup_steps": steps // 25, "d_steps": steps // 5, "r_steps": steps * 31 // 100}
+    kinds = {"batch norm": (nn.BatchNorm2d, nn.BatchNorm1d), "renorm": (nn.BatchRenorm2d, nn.BatchRenorm1d)}
 
     def normed(channels: int) -> nn.Module:
         if norm == "averages":
             return ByAverages(channels, momentum=MOMENTUM)
-        if norm == "batch norm":
-            return Ghosts((nn.BatchNorm1d if quick else nn.BatchNorm2d)(channels, momentum=MOMENTUM), groups)
-        return Ghosts(
-            (nn.BatchRenorm1d if quick else nn.BatchRenorm2d)(channels, momentum=MOMENTUM, **schedule), groups
-        )
+        options = schedule if norm == "renorm" else {}
+        return Ghosts(kinds[norm][quick](channels, momentum=MOMENTUM, **options), groups)
 
     if not quick:
         return small_network(normed)
