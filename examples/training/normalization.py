@@ -20,7 +20,8 @@ read row by row by 64 LSTM cells: steps to 90% of 1,000 images. The rest is exac
 
 Simplified: small networks, nothing augmented. A begins with Gaussian weights, as in the paper, of sd 0.01, which it
 doesn't say, and again with Glorot's. `--grid` found each method the best of five rates or more, a factor of 3 apart
-(seed 100, by validation; B with one epoch). B's falls along a cosine. Group norm >= batch norm over 2 was a gate of --quick and is a claim now: on digits it isn't so.
+(seed 100, by validation; B with one epoch). B's falls along a cosine. Group norm >= batch norm over 2 was a gate of
+--quick and is a claim now: on digits it isn't so.
 
     python -m examples normalization            all of it, three seeds
     python -m examples normalization --quick    A and B on scikit-learn's digits with a tenth of the steps
