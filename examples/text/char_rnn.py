@@ -21,8 +21,8 @@ Simplified: one layer, 1,500 updates, six times through the text. --quick has fe
 with Python to read. The rate 0.002 is as planned, that of --quick was tried on its own text; nothing was chosen by what
 the full run reports. The gradient is cut to norm 5, in B to 1: with 5 the LSTM was stuck at 1/6 in a quick trial.
 
-What came out, in the quick run: back in time the gradient of the RNN falls at a steady rate, that of the GRU hardly so
-after ten characters; the GRU learns to add first, the RNN not at all. docs/RESULTS.md will have the full run.
+What came out: the GRU is ahead (1.73 nats; RNN 1.84), but the LSTM learns slowly at this rate (1.96), as PyTorch's does
+from the same start, and none comes to counts of five (1.67): their gates fail. GRU and LSTM learn to add, the RNN not.
 
     python -m examples char_rnn            three cells, two tasks, three seeds
     python -m examples char_rnn --quick    the same, smaller
@@ -49,7 +49,7 @@ from tinygrad_lite.optim import Adam, CosineAnnealingLR, clip_grad_norm_
 ABOUT = About(
     summary="RNN, LSTM and GRU predict characters, and remember over 100 steps",
     paper="Hochreiter 1997; Cho et al. 2014, arXiv:1406.1078",
-    minutes=35,
+    minutes=50,
     quick_minutes=0.7,
 )
 
