@@ -99,6 +99,21 @@ def test_products_are_those_of_numpy(data):
     np.testing.assert_allclose(other, 1 + a[:, k : 2 * k].T @ c, atol=tolerance)
 
 
+@pytest.mark.parametrize("columns", [9, 40, 257])
+@pytest.mark.parametrize("low", [0, 8, 30])
+def test_columns_are_shared_out_by_work(columns, low):
+    a, b = np.zeros((0, columns), np.float32), np.zeros((0, 5), np.float32)
+    high = min(low + 20, columns)
+    parts = [(a.ravel(), 0, columns, b.ravel(), 2), (a.ravel(), low, high, b.ravel(), 5)]
+    work = 2 * columns + 5 * max(high - low, 0)
+    edges = [gemm.column_after(k, tuple(parts), columns) for k in range(work + 1)]
+    assert edges[0] == 0 and edges[-1] == columns and edges == sorted(edges)
+    cost = np.full(columns, 2) + 5 * ((np.arange(columns) >= low) & (np.arange(columns) < high))
+    for k, edge in enumerate(edges[:-1]):
+        assert edge % gemm.ROWS == 0
+        assert cost[:edge].sum() <= k < cost[: edge + gemm.ROWS].sum()
+
+
 @scalar
 def both(x, y):
     return x + y, x * y

@@ -152,12 +152,24 @@ def multiply_add(out, o, step, x, i, apart, count, packed, depth, columns, width
 
 
 @compiled
+def column_after(work, parts, columns):
+    """The column of a, of a tile's first row, up to which so many numbers of the outs of `multiply_transposed` lie."""
+    for m in range(columns):
+        for _, low, high, _, count in parts:
+            work -= count if low <= m < high else 0
+        if work < 0:
+            return m // ROWS * ROWS
+    return columns
+
+
+@compiled
 def multiply_transposed(a, a_step, parts, depth, width, start, stop):
     """out[m - low, c] += sum over k < depth of a[k * a_step + m] * b[k * columns + c], for columns m of a.
 
-    parts: tuples (out, low, high, b, columns), where m goes from `low` to `high`, and in all from `start` to `stop`.
-    The operands are packed a block at a time, and a only once for all parts.
+    parts: tuples (out, low, high, b, columns), where m goes from `low` to `high`. Of the numbers of all outs in the
+    order of m, from `start` to `stop`. The operands are packed a block at a time, and a only once for all parts.
     """
+    start, stop = column_after(start, parts, a_step), column_after(stop, parts, a_step)
     size = 0
     for _, _, _, _, columns in parts:
         size += -(-columns // width) * width
@@ -260,7 +272,8 @@ def add_transposed_products(a: np.ndarray, *parts: tuple[np.ndarray, int, np.nda
     def task(start: int, stop: int) -> None:
         multiply_transposed(a.ravel(), a.shape[1], flat, len(a), width, start, stop)
 
-    spread(task, a.shape[1], 2.0 * len(a) * sum(out.size for out, _, _ in parts))
+    work = sum(out.size for out, _, _ in parts)
+    spread(task, work, 2.0 * len(a) * work)
 
 
 def matrix_product(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -231,9 +231,10 @@ def recurrence_back(
     first = gates.shape[2] - len(weight_hh)
     # The state before a time is the output of the time before; that before a sequence's first time is h0.
     later, earlier, t = (slice(-1), slice(1, None), -1) if reverse else (slice(1, None), slice(-1), 0)
-    begin = d[np.maximum(last - 1, 0), np.arange(batch)] if reverse else d[0]
-    nothing = np.zeros((batch, 0), x.dtype)
     gemm.add_transposed_products(rows(d[later]), (dw, 0, rows(x[later])), (du, first, rows(out[earlier])))
-    gemm.add_transposed_products(d[t], (dw, 0, x[t]), (du, first, nothing))
-    gemm.add_transposed_products(begin, (dw, 0, nothing), (du, first, h0))
+    if reverse and lengths is not None:
+        begin, nothing = d[np.maximum(last - 1, 0), np.arange(batch)], np.zeros((batch, 0), x.dtype)
+        gemm.add_transposed_products(begin, (dw, 0, nothing), (du, first, h0))
+        h0 = nothing
+    gemm.add_transposed_products(d[t], (dw, 0, x[t]), (du, first, h0))
     return dx if inputs else None, dh, None if c0 is None else dc, dw, du, gemm.sum_channels(rows(d)[:, :, None])
