@@ -15,9 +15,11 @@ updates between, by six criteria and three variants. The weights are cut in fact
 saved. Optimal brain damage (OBD) is the diagonal of the Hessian by a gate at each map: E[v * Hv], v random signs.
 
 Simplified: 10,000 images to begin with, a network of 15 MFLOPs, where the paper has VGG-16 and AlexNet trained on
-ImageNet. The subset has but 500 test images of these classes; tested is on 2,000 others of its training images. The
-oracle and the criteria see the 500 training images alone. Rates and penalty were set beforehand and not searched. The
-digits of the quick run recover from any choice within 10 updates, so they have one.
+ImageNet. Tested is on 2,000 of the subset's training images that nothing else saw, oracle and criteria see the 500.
+Rates and penalty were not searched. Digits recover from any choice in 10 updates, so the quick run has one between.
+
+What came out: Taylor's ranks are nearest to the oracle's (0.95; deviation 0.86), and it saves FLOPs best; but with as
+many maps a network cut at random is as good after 10 updates each, and 16 images are 1.2, not 1.4 times as fast.
 
     python -m examples taylor_pruning            nine ways to prune, three seeds
     python -m examples taylor_pruning --quick    8 x 8 digits, 24 maps
@@ -43,7 +45,7 @@ from tinygrad_lite.optim import SGD
 ABOUT = About(
     summary="A Taylor expansion tells which feature maps a network does not need",
     paper="Molchanov et al. 2017, arXiv:1611.06440",
-    minutes=30,
+    minutes=18,
     quick_minutes=0.3,
 )
 
