@@ -69,11 +69,10 @@ class Emit:
         count = self.builder.udiv(self.builder.and_(self.builder.neg(address), INT(BYTES - 1)), INT(self.size))
         return self.builder.select(self.builder.icmp_signed("<", count, most), count, most)
 
-    def prefetch(self, pointer: Any, index: Any) -> None:
-        """Have the line there in the first-level cache when it is written."""
-        kinds = [self.scalar.as_pointer(), *[SHORT] * 3]
-        prefetch = self.function("llvm.prefetch.p0", ir.VoidType(), *kinds)
-        self.builder.call(prefetch, [self.builder.gep(pointer, [index]), SHORT(1), SHORT(3), SHORT(1)])
+    def fetch(self, pointer: Any, index: Any) -> None:
+        """Have what is there in the second-level cache soon; it may lie outside of the array."""
+        fetch = self.function("llvm.prefetch.p0", ir.VoidType(), self.scalar.as_pointer(), SHORT, SHORT, SHORT)
+        self.builder.call(fetch, [self.builder.gep(pointer, [index]), SHORT(0), SHORT(2), SHORT(1)])
 
     def store_past(self, value: Any, pointer: Any, index: Any) -> None:
         """Past the caches, to where a whole vector is aligned: the line isn't read first, and pushes no other out."""
