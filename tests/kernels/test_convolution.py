@@ -20,6 +20,7 @@ from tinygrad_lite.kernels import fast, threads, twin
 
 pytest.importorskip("numba", reason="without Numba the twins are the kernels")
 convolution = importlib.import_module("tinygrad_lite.kernels.convolution")
+depthwise = importlib.import_module("tinygrad_lite.kernels.depthwise")
 direct = importlib.import_module("tinygrad_lite.kernels.direct")
 filtering = importlib.import_module("tinygrad_lite.kernels.filtering")
 winograd = importlib.import_module("tinygrad_lite.kernels.winograd")
@@ -145,6 +146,16 @@ def simple(draw: Any) -> dict[str, Any]:
 def test_pointwise_and_depthwise_convolutions_are_their_twins(given_, threads):
     with spread_over(threads):
         all_three(given_)
+
+
+@settings(max_examples=60, deadline=None)
+@given(simple(), st.sampled_from([1, 300]))
+def test_bands_of_planes_are_their_twins(given_, size):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(depthwise, "BAND", size)
+        depthwise.layout.cache_clear()
+        all_three(given_)
+    depthwise.layout.cache_clear()
 
 
 @often

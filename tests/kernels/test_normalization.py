@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from math import prod
 from typing import Any
 
@@ -16,6 +17,7 @@ from tinygrad_lite import kernels
 from tinygrad_lite.kernels import fast, twin
 
 pytest.importorskip("numba", reason="without Numba the twins are the kernels")
+normalization = importlib.import_module("tinygrad_lite.kernels.normalization")
 
 
 @st.composite
@@ -60,6 +62,25 @@ def test_normalize_back_is_its_twin(call):
     want = twin("normalize_back")(g, x, weight, out, mean, var, view, eps, centre, False)
     for a, b in zip(got[:3], want):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)
+
+
+@often
+@given(calls())
+def test_results_written_past_the_caches_are_the_same(call):
+    """Of any length, and from any place in a line."""
+    g, x, weight, (view, eps, centre) = call["g"], call["x"], call["weight"], call["rest"]
+    out = call["residual"] if call["rectify"] else None
+
+    def both() -> tuple:
+        made = fast("normalize")(x, weight, call["bias"], call["residual"], view, eps, centre, call["rectify"])
+        return *made, *fast("normalize_back")(g, x, weight, out, *made[1:], view, eps, centre, True)
+
+    with spread_over(call["threads"]), pytest.MonkeyPatch.context() as patch:
+        want = both()
+        patch.setattr(normalization, "LARGE", 0)
+        patch.setattr(normalization, "LONG", 0)
+        for a, b in zip(both(), want):
+            np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
 
 
 @often

@@ -5,114 +5,172 @@ of the kernel meets, for all results one after the other, are one stretch: with 
 
     y[q] = sum over places t of w[t] * padded[q + offset[t]],    q = row * pitch + column
 
-for all q, those in the padding at the end of a row included, which are not copied back. The gradient of the input is
-the same with the kernel turned round, and that of the weight the inner products of y's gradient with these stretches.
+for all q, those in the padding at the end of a row included, which are not copied back. So a block of results, whatever
+the shape of the plane, is a few vectors next to each other, whose sums stay in registers over all places. The gradient
+of the input is the same with the kernel turned round, and that of the weight the inner products of y's gradient with
+these stretches.
+
+A large plane is done in bands of rows, so that both buffers stay in the first-level cache.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
+from numba import types
+from numba.core import cgutils
 
-from tinygrad_lite.kernels.compiled import compiled, workspace
+from tinygrad_lite.kernels.compiled import LINE, compiled, workspace
 from tinygrad_lite.kernels.threads import spread
+from tinygrad_lite.kernels.vectors import BYTES, INT, Emit, copy, intrinsic
 
 Sizes = tuple[int, ...]
 
+BLOCK = 8  # vectors of results at a time
+TAPS = 3  # places of the kernel whose inner products are taken at a time
+BAND = 1 << 14  # bytes of results at a time: with what they meet they fit the first-level cache
+ZERO = np.int64(0)
+
+
+@intrinsic
+def weigh(typing: Any, to: Any, w: Any, k: Any, source: Any, offset: Any, start: Any, count: Any) -> Any:
+    """to[q] = start + sum over t < len(offset) of w[k + t] * source[q + offset[t]] for q < count, whole blocks"""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = Emit(context, builder, to.dtype)
+        there, weights, here, places = (emit.data(signature.args[m], args[m]) for m in (0, 1, 3, 4))
+        taps = context.make_array(offset)(context, builder, args[4]).nitems
+        sums = [emit.same(args[5])] * BLOCK
+        with cgutils.for_range_slice(builder, INT(0), args[6], INT(BLOCK * emit.lanes), INT) as (q, _):
+
+            def body(t: Any, totals: list) -> list:
+                weight, at = emit.number(weights, builder.add(args[2], t)), builder.add(q, emit.number(places, t))
+                met = [emit.load(here, emit.at(at, v * emit.lanes)) for v in range(BLOCK)]
+                return [emit.fma(emit.same(weight), x, total) for x, total in zip(met, totals)]
+
+            for v, value in enumerate(emit.loop(INT(0), taps, 1, sums, body)):
+                emit.store(value, there, emit.at(q, v * emit.lanes))
+        return context.get_dummy_value()
+
+    return types.void(to, w, k, source, offset, to.dtype, count), generate
+
+
+@intrinsic
+def meet(typing: Any, g: Any, source: Any, offset: Any, t: Any, count: Any) -> Any:
+    """The sums over q < count, whole blocks, of g[q] * source[q + offset[t + k]], for k < TAPS."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit, unroll = Emit(context, builder, g.dtype), BLOCK // 2
+        left, right, places = (emit.data(signature.args[m], args[m]) for m in (0, 1, 2))
+        starts = [emit.number(places, emit.at(args[3], k)) for k in range(TAPS)]
+
+        def body(q: Any, totals: list) -> list:
+            made = []
+            for v in range(unroll):
+                at = emit.at(q, v * emit.lanes)
+                one, sums = emit.load(left, at), totals[v * TAPS : (v + 1) * TAPS]
+                others = [emit.load(right, builder.add(at, start)) for start in starts]
+                made += [emit.fma(one, other, total) for other, total in zip(others, sums)]
+            return made
+
+        zeros = [emit.zero] * (TAPS * unroll)
+        totals = emit.loop(INT(0), args[4], unroll * emit.lanes, zeros, body)
+        add = emit.function(f"llvm.vector.reduce.fadd.{emit.name}", emit.scalar, emit.scalar, emit.vector)
+        results = []
+        for k in range(TAPS):
+            total = totals[k]
+            for part in totals[k + TAPS :: TAPS]:
+                total = builder.fadd(total, part)
+            results.append(builder.call(add, [emit.scalar(0.0), total], fastmath=["reassoc"]))
+        return context.make_tuple(builder, signature.return_type, results)
+
+    return types.UniTuple(g.dtype, TAPS)(g, source, offset, t, count), generate
+
 
 @compiled
-def enter(plane, padded, pitch, rows, top, left):
-    """padded[row + top, column + left] = plane[row, column], as far as there is room."""
-    height, width = plane.shape
-    first, last = max(0, -left), min(width, pitch - left)
-    for h in range(max(0, -top), min(height, rows - top)):
-        o = (h + top) * pitch + left
-        there, here = padded[o + first : o + last], plane[h, first:last]
-        for k in range(len(there)):
-            there[k] = here[k]
+def enter(planes, p, size, padded, pitch, rows, top, left):
+    """padded[row, column] = plane[row - top, column - left], or 0 above and below the plane.
 
-
-@compiled
-def add(total, a, b, c, f, g, h):
-    for k in range(len(total)):
-        total[k] += f * a[k] + g * b[k] + h * c[k]
-
-
-@compiled
-def add_one(total, a, f):
-    for k in range(len(total)):
-        total[k] += f * a[k]
+    `planes` is flat. Columns to the left and right of the plane are left alone: there are zeros already.
+    """
+    height, width = size
+    first = max(0, -left)
+    count = max(0, min(width, pitch - left) - first)
+    for row in range(rows):
+        h, to = row - top, row * pitch + left + first
+        if 0 <= h < height:
+            copy(padded, to, planes, (p * height + h) * width + first, count)
+        else:
+            padded[to : to + count] = 0
 
 
 @compiled
 def each_plane(x, w, bias, y, sizes, offset, space, start, stop):
-    """Planes start ... stop of y; x and y (planes, height, width), w (channels, places)."""
-    rows, pitch, top, left = sizes
-    height, width = y.shape[1:]
-    count, size = height * pitch, rows * pitch + pitch
-    padded, total = space[:size], space[size : size + count]
+    """Planes start ... stop of y, a band after the other; x, w and y flat."""
+    before, (height, width), (band, pitch, more), (top, left), (room, count) = sizes
+    taps, zero = len(offset), w.dtype.type(0)
+    channels = len(w) // taps
+    padded, total = space[:room], space[room : room + count]
     padded[:] = 0
     for p in range(start, stop):
-        c = p % len(w)
-        enter(x[p], padded, pitch, rows, top, left)
-        total[:] = bias[c] if len(bias) else 0
-        three = len(offset) // 3 * 3
-        for t in range(0, three, 3):
-            i, j, k = offset[t], offset[t + 1], offset[t + 2]
-            add(total, padded[i : i + count], padded[j : j + count], padded[k : k + count], w[c, t], w[c, t + 1],
-                w[c, t + 2])  # fmt: skip
-        for t in range(three, len(offset)):
-            add_one(total, padded[offset[t] : offset[t] + count], w[c, t])
-        for h in range(height):
-            there, here = y[p, h], total[h * pitch : h * pitch + width]
-            for k in range(width):
-                there[k] = here[k]
+        c = p % channels
+        for first in range(0, height, band):
+            rows = min(band, height - first)
+            enter(x, p, before, padded, pitch, rows + more, top - first, left)
+            weigh(total, w, c * taps, padded, offset, bias[c] if len(bias) else zero, rows * pitch)
+            for h in range(rows):
+                copy(y, (p * height + first + h) * width, total, h * pitch, width)
 
 
 @compiled
 def each_weight(x, g, out, sizes, offset, space, start, stop):
-    """out[c, t] += the sums of the planes start ... stop."""
-    rows, pitch, top, left = sizes
-    height = g.shape[1]
-    count, size = height * pitch, rows * pitch + pitch
-    padded, pull = space[:size], space[size : size + count]
+    """out[c, t] += the sums of the planes start ... stop of x and g, flat."""
+    before, after, (band, pitch, more), (top, left), (room, count) = sizes
+    padded, pull = space[:room], space[room : room + count]
     padded[:] = 0
     pull[:] = 0
     for p in range(start, stop):
-        enter(x[p], padded, pitch, rows, top, left)
-        enter(g[p], pull, pitch, height, 0, 0)
-        for t in range(len(offset)):
-            met = padded[offset[t] : offset[t] + count]
-            total = x.dtype.type(0)
-            for k in range(count):
-                total += met[k] * pull[k]
-            out[p % len(out), t] += total
+        c = p % len(out)
+        for first in range(0, after[0], band):
+            enter(x, p, before, padded, pitch, band + more, top - first, left)
+            enter(g, p, after, pull, pitch, band, -first, ZERO)
+            for t in range(0, len(offset), TAPS):
+                for k, total in enumerate(meet(pull, padded, offset, t, count)):
+                    out[c, t + k] += total
 
 
-def planes(x: np.ndarray) -> np.ndarray:
-    """(N, C, W) or (N, C, H, W) as (N C, H, W)."""
-    return x.reshape(-1, x.shape[2] if x.ndim > 3 else 1, x.shape[-1])
+@lru_cache(maxsize=1024)
+def layout(
+    kernel: Sizes, padding: Sizes, dilation: Sizes, spatial: Sizes, results: Sizes, dtype: np.dtype
+) -> tuple[Any, np.ndarray, int]:
+    """Sizes of the planes, of a band and where x lies in it, and of the buffers; the offsets of places; the space.
 
-
-def layout(kernel: Sizes, padding: Sizes, dilation: Sizes, results: Sizes) -> tuple[tuple[int, ...], np.ndarray, int]:
-    """Sizes of the padded plane and where x lies in it, the offsets of the kernel's places, and the space."""
-    two: Any = [((0, *v) if v is padding else (1, *v))[-2:] for v in (kernel, padding, dilation, results)]
-    (kh, kw), (top, left), (dh, dw), (height, width) = two
-    rows, pitch = height + (kh - 1) * dh, width + (kw - 1) * dw
+    The last offset is repeated so that there are groups of TAPS.
+    """
+    one = (1,) * (2 - len(kernel))
+    (kh, kw), (dh, dw), before, after = (one + sizes for sizes in (kernel, dilation, spatial, results))
+    pitch, more = after[1] + (kw - 1) * dw, (kh - 1) * dh
+    band = min(after[0], max(1, more, BAND // (pitch * dtype.itemsize)))
     offset = (np.arange(kh)[:, None] * dh * pitch + np.arange(kw) * dw).ravel()
-    return (rows, pitch, top, left), offset, (rows + 1 + height) * pitch
+    offset = np.append(offset, offset[-1:].repeat(-offset.size % TAPS))
+    block, line = BLOCK * BYTES // dtype.itemsize, LINE // dtype.itemsize
+    count = -(-band * pitch // block) * block
+    room = -(-(count + int(offset[-1])) // line) * line
+    return (before, after, (band, pitch, more), (0, *padding)[-2:], (room, count)), offset, room + count
 
 
 def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray, y: np.ndarray, padding: Sizes, dilation: Sizes) -> None:
     """y = x convolved, a kernel w[c, 0] for each channel. All C-contiguous; bias may be empty."""
-    sizes, offset, space = layout(w.shape[2:], padding, dilation, y.shape[2:])
-    given = planes(x), w.reshape(len(w), -1), bias, planes(y)
+    sizes, offset, space = layout(w.shape[2:], padding, dilation, x.shape[2:], y.shape[2:], x.dtype)
+    given = x.reshape(-1), w.reshape(-1), bias, y.reshape(-1), sizes, offset[: w[0].size]
 
     def task(start: int, stop: int) -> None:
-        each_plane(*given, sizes, offset, workspace(space, x.dtype), start, stop)
+        each_plane(*given, workspace(space, x.dtype), start, stop)
 
-    spread(task, x.shape[0] * x.shape[1], 2.0 * y.size * len(offset))
+    spread(task, x.shape[0] * x.shape[1], 2.0 * y.size * w[0].size)
 
 
 def convolve_turned(
@@ -127,13 +185,13 @@ def convolve_turned(
 
 def weight_gradient(x: np.ndarray, y: np.ndarray, kernel: Sizes, padding: Sizes, dilation: Sizes) -> np.ndarray:
     """(C, places): the gradient of the weight, where y is that of the result."""
-    sizes, offset, space = layout(kernel, padding, dilation, y.shape[2:])
-    inputs, pulls = planes(x), planes(y)
+    sizes, offset, space = layout(kernel, padding, dilation, x.shape[2:], y.shape[2:], x.dtype)
+    given, shape = (x.reshape(-1), y.reshape(-1)), (x.shape[1], len(offset))
     parts: dict[int, np.ndarray] = {}
 
     def task(start: int, stop: int) -> None:
-        parts[start] = np.zeros((x.shape[1], len(offset)))
-        each_weight(inputs, pulls, parts[start], sizes, offset, workspace(space, x.dtype), start, stop)
+        parts[start] = np.zeros(shape)
+        each_weight(*given, parts[start], sizes, offset, workspace(space, x.dtype), start, stop)
 
     spread(task, x.shape[0] * x.shape[1], 2.0 * y.size * len(offset))
-    return sum((parts[start] for start in sorted(parts)), np.zeros(1)).astype(x.dtype)
+    return sum((parts[start] for start in sorted(parts)), np.zeros(1)).astype(x.dtype)[:, : prod(kernel)]

@@ -7,6 +7,9 @@ What it costs is reading memory. Forward reads x twice: for the statistics, and 
 twice: for the sums over a mean, and to combine them. Where a group lies together in memory (A = 1) the second time it
 comes from the cache. Threads share the groups.
 
+A large result will have left the caches when it is read again. So it is written past them, which spares reading each
+line before it is written, and leaves in the caches what is there; meanwhile the next group is fetched.
+
 The statistics are taken in one pass, in pieces that stay in the first-level cache: the sum and the sum of squares
 about a shift, which is the mean so far, in the dtype of x; pieces are joined in float64 by the update of Chan, Golub
 and LeVeque 1983, "Algorithms for computing the sample variance", equation 2.1. As the shift is off by no more than
@@ -24,8 +27,11 @@ from tinygrad_lite.kernels.compiled import FLOATS, compiled, contiguous
 from tinygrad_lite.kernels.rows import along
 from tinygrad_lite.kernels.threads import spread
 from tinygrad_lite.kernels.twins import normalization as twins
+from tinygrad_lite.kernels.vectors import settle
 
 PIECE = 2048  # values that moments reads at a time
+LARGE = 1 << 23  # bytes of a result from which on it is written past the caches, even if it is read right after
+LONG = 1 << 12  # bytes of a row that this takes: at its ends are parts of lines, which don't gain
 BLOCK = 64  # rows whose sums are taken in the dtype of x, before they are added in float64
 
 
@@ -85,8 +91,8 @@ def moments(x, sizes, first, last, centred, mean, var):
                 before, values = a * size + (end - a) * s, (end - a) * n
                 shift = real(mean[b])
                 if centred and not before:
-                    shift = real(sum_about((), (x,), start, ZERO, ONE, n, (real(0),))[0] / n)
-                total, squares = sum_about((), (x,), start, count * size, end - a, n, (shift,))
+                    shift = real(sum_about((), (x,), start, ZERO, ONE, n, (real(0),), ZERO)[0] / n)
+                total, squares = sum_about((), (x,), start, count * size, end - a, n, (shift,), ZERO)
                 if centred:
                     off = np.float64(total) / values
                     delta = shift + off - mean[b]
@@ -100,23 +106,23 @@ def moments(x, sizes, first, last, centred, mean, var):
 
 
 @compiled
-def apply(x, y, out, sizes, first, last, centre, scale, shift, add, floor):
+def apply(x, y, out, sizes, first, last, centre, scale, shift, add, floor, ahead):
     """out[:, r] = max((x[:, r] - centre[r]) * scale[r] + shift[r] + y[:, r], floor), y only with `add`.
 
-    sizes = (A, B K, L) of the flat x, y and out.
+    sizes = (A, B K, L) of the flat x, y and out. ahead: see rows.py.
     """
     samples, rows, length = sizes
     for a in range(samples):
         for r in range(first, last):
             start, numbers = (a * rows + r) * length, (centre[r], scale[r], shift[r], floor)
             if add:
-                scale_row((out,), (x, y), start, ZERO, ONE, length, numbers)
+                scale_row((out,), (x, y), start, ZERO, ONE, length, numbers, ahead)
             else:
-                scale_row((out,), (x,), start, ZERO, ONE, length, numbers)
+                scale_row((out,), (x,), start, ZERO, ONE, length, numbers, ahead)
 
 
 @compiled
-def normalize_rows(x, y, out, sizes, start, stop, vectors, mean, var, eps, centred, add, floor):
+def normalize_rows(x, y, out, sizes, start, stop, vectors, mean, var, eps, centred, add, floor, past):
     """`normalize` of the groups start ... stop of the flat x, y and out; sizes = (A, B, L).
 
     One group after the other where each lies together in memory, else all at once. vectors: weight and bias.
@@ -138,8 +144,10 @@ def normalize_rows(x, y, out, sizes, start, stop, vectors, mean, var, eps, centr
             for k in range(channels):
                 r, w = b * channels + k, vectors[0, group, k]
                 centre[r], scale[r], shift[r] = middle, rstd * w, off * w + vectors[1, group, k]
-        rows = samples, count * channels, length
-        apply(x, y, out, rows, first * channels, last * channels, centre, scale, shift, add, floor)
+        rows, ahead = (samples, count * channels, length), past * channels * length
+        apply(x, y, out, rows, first * channels, last * channels, centre, scale, shift, add, floor, ahead)
+    if past:
+        settle()
 
 
 @compiled
@@ -204,6 +212,11 @@ def back_columns(
     return slopes
 
 
+def beyond(out: np.ndarray, places: int) -> bool:
+    """Whether to write a result past the caches."""
+    return out.nbytes >= LARGE and places * out.itemsize >= LONG
+
+
 def weight_and_bias(weight: Any, bias: Any, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
     """Both in one array (2, G, K); 1 and 0 where they were left out."""
     vectors = np.empty((2, *shape), dtype)
@@ -235,7 +248,7 @@ def normalize(
         rest: tuple = (vectors, mean, var, eps, centre)
     else:
         run, arrays = normalize_rows, [a.reshape(-1) for a in (x, y, out)] + [(samples, count, places)]
-        rest = (vectors, mean, var, eps, centre, add, x.dtype.type(0 if rectify else -np.inf))
+        rest = (vectors, mean, var, eps, centre, add, x.dtype.type(0 if rectify else -np.inf), beyond(out, places))
     spread(lambda start, stop: run(*arrays, start, stop, *rest), count, 8 * x.size)
     return out, *found
 
@@ -253,30 +266,30 @@ def sums(g, x, out, h, sizes, first, last, centre, masked, copy, sum_g, sum_gx):
         for r in range(first, last):
             start, numbers = (a * rows + r) * length, (centre[r],)
             if copy:
-                total, product = sum_products((h,), (g, x, out), start, ZERO, ONE, length, numbers)
+                total, product = sum_products((h,), (g, x, out), start, ZERO, ONE, length, numbers, ZERO)
             elif masked:
-                total, product = sum_products((), (g, x, out), start, ZERO, ONE, length, numbers)
+                total, product = sum_products((), (g, x, out), start, ZERO, ONE, length, numbers, ZERO)
             else:
-                total, product = sum_products((), (g, x), start, ZERO, ONE, length, numbers)
+                total, product = sum_products((), (g, x), start, ZERO, ONE, length, numbers, ZERO)
             sum_g[r] += total
             sum_gx[r] += product
 
 
 @compiled
-def merge(g, x, out, dx, sizes, first, last, centre, masked, scale, slope, shift):
+def merge(g, x, out, dx, sizes, first, last, centre, masked, scale, slope, shift, ahead):
     """dx[:, r] = g[:, r] * scale[r] + (x[:, r] - centre[r]) * slope[r] + shift[r], g masked as in `sums`."""
     samples, rows, length = sizes
     for a in range(samples):
         for r in range(first, last):
             start, numbers = (a * rows + r) * length, (centre[r], scale[r], slope[r], shift[r])
             if masked:
-                join_row((dx,), (g, x, out), start, ZERO, ONE, length, numbers)
+                join_row((dx,), (g, x, out), start, ZERO, ONE, length, numbers, ahead)
             else:
-                join_row((dx,), (g, x), start, ZERO, ONE, length, numbers)
+                join_row((dx,), (g, x), start, ZERO, ONE, length, numbers, ahead)
 
 
 @compiled
-def back_rows(g, x, out, h, dx, sizes, start, stop, slopes, vectors, mean, var, eps, centred, masked, copy):
+def back_rows(g, x, out, h, dx, sizes, start, stop, slopes, vectors, mean, var, eps, centred, masked, copy, past):
     """`normalize_back` of the groups start ... stop, in the order of `normalize_rows`, with the same sizes.
 
     slopes: the gradients of weight and bias, in float64, to be added to. With n = x - mean in units of its standard
@@ -312,7 +325,10 @@ def back_rows(g, x, out, h, dx, sizes, start, stop, slopes, vectors, mean, var, 
             s = d * off - (total * rstd / count if centred else 0.0)
             for r in range(b * channels, (b + 1) * channels):
                 slope[r], shift[r] = d, s
-        merge(h if copy else g, x, out, dx, rows, begin, end, centre, masked and not copy, scale, slope, shift)
+        ahead = past * channels * length
+        merge(h if copy else g, x, out, dx, rows, begin, end, centre, masked and not copy, scale, slope, shift, ahead)
+    if past:
+        settle()
 
 
 @compiled
@@ -375,7 +391,7 @@ def normalize_back(
     else:
         seen = contiguous(out) if masked else x
         run, arrays = back_rows, [a.reshape(-1) for a in (g, x, seen, h, dx)] + [(samples, count, places)]
-        rest += masked, copy
+        rest += masked, copy, beyond(dx, places)
     parts = {}
 
     def task(start: int, stop: int) -> None:
@@ -393,7 +409,7 @@ def affine(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
         return twins.affine(x, scale, shift)
     out, x = np.empty(x.shape, x.dtype), contiguous(x)
     scale, shift = contiguous(scale.astype(x.dtype, copy=False)), contiguous(shift.astype(x.dtype, copy=False))
-    rest = np.zeros(len(scale), x.dtype), scale, shift, False, x.dtype.type(-np.inf)
+    rest = np.zeros(len(scale), x.dtype), scale, shift, False, x.dtype.type(-np.inf), 0
     flat, to = x.reshape(-1), out.reshape(-1)
     spread(lambda start, stop: apply(flat, flat, to, x.shape, start, stop, *rest), len(scale), 4 * x.size)
     return out

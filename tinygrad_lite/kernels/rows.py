@@ -27,12 +27,14 @@ def along(formula: Formula, sums: int) -> Any:
 
     @intrinsic
     def run(
-        typing: Any, outputs: Any, inputs: Any, start: Any, apart: Any, count: Any, length: Any, numbers: Any
-    ) -> Any:
+        typing: Any, outputs: Any, inputs: Any, start: Any, apart: Any, count: Any, length: Any, numbers: Any,
+        ahead: Any,
+    ) -> Any:  # fmt: skip
         """outputs[...][p] = formula(inputs[...][p]) for each row start + k apart <= p < start + k apart + length
 
         with k below count. outputs, inputs: tuples of flat arrays, which don't overlap unless they are the same.
-        Returns a tuple of the sums.
+        ahead: 0, or the result, which is one then, is written past the caches, which takes `settle` in the end, and
+        meanwhile the inputs are fetched that lie so much further on. Returns a tuple of the sums.
         """
         dtype = inputs[0].dtype
 
@@ -46,30 +48,52 @@ def along(formula: Formula, sums: int) -> Any:
             given = [emit.same(context.cast(builder, value, kind, dtype)) for kind, value in each]
             totals = [[cgutils.alloca_once_value(builder, emit.zero) for _ in range(sums)] for _ in range(TOGETHER)]
 
-            def at(place: Any, total: list, mask: Any = None) -> None:
+            def at(place: Any, total: list, past: bool, mask: Any = None) -> None:
                 """Apply the formula to the vectors at a place, or to what the mask leaves of them."""
                 read = [emit.load(p, place) if mask is None else emit.load_some(p, place, mask) for p in source]
                 before = [builder.load(t) for t in total]
                 written, after = formula(emit, read, given, before)
                 for pointer, value in zip(to, written):
-                    if mask is None:
-                        emit.store(value, pointer, place)
-                    else:
+                    if mask is not None:
                         emit.store_some(value, pointer, place, mask)
+                    elif past:
+                        emit.store_past(value, pointer, place)
+                    else:
+                        emit.store(value, pointer, place)
+                for pointer in source if past else []:
+                    emit.fetch(pointer, builder.add(place, args[7]))
                 for pointer, new, old in zip(total, after, before):
                     builder.store(new if mask is None else builder.select(mask, new, old), pointer)
 
-            whole, many = builder.and_(args[5], INT(-emit.lanes)), INT(TOGETHER * emit.lanes)
-            most = builder.sub(whole, builder.srem(whole, many))
-            with cgutils.for_range(builder, args[4], intp=INT) as row:
-                first = builder.add(args[2], builder.mul(row.index, args[3]))
+            def sweep(first: Any, length: Any, past: bool) -> None:
+                """Apply it to a row."""
+                whole, many = builder.and_(length, INT(-emit.lanes)), INT(TOGETHER * emit.lanes)
+                most = builder.sub(whole, builder.srem(whole, many))
                 with cgutils.for_range_slice(builder, INT(0), most, many, INT) as (k, _):
                     for n, total in enumerate(totals):
-                        at(builder.add(first, emit.at(k, n * emit.lanes)), total)
+                        at(builder.add(first, emit.at(k, n * emit.lanes)), total, past)
                 with cgutils.for_range_slice(builder, most, whole, INT(emit.lanes), INT) as (k, _):
-                    at(builder.add(first, k), totals[0])
-                with builder.if_then(builder.icmp_signed("<", whole, args[5])):
-                    at(builder.add(first, whole), totals[0], emit.mask(whole, INT(0), args[5]))
+                    at(builder.add(first, k), totals[0], past)
+                with builder.if_then(builder.icmp_signed("<", whole, length)):
+                    at(builder.add(first, whole), totals[0], past, emit.mask(whole, INT(0), length))
+
+            def sweep_past(first: Any) -> None:
+                """Up to the first aligned vector on its own, for only whole ones can be written past the caches."""
+                begin = emit.unaligned(to[0], first, args[5])
+                with builder.if_then(builder.icmp_signed("<", INT(0), begin)):
+                    at(first, totals[0], True, emit.mask(INT(0), INT(0), begin))
+                sweep(builder.add(first, begin), builder.sub(args[5], begin), True)
+
+            with cgutils.for_range(builder, args[4], intp=INT) as row:
+                first = builder.add(args[2], builder.mul(row.index, args[3]))
+                if to:
+                    with builder.if_else(builder.icmp_signed("!=", args[7], INT(0))) as (then, otherwise):
+                        with then:
+                            sweep_past(first)
+                        with otherwise:
+                            sweep(first, args[5], False)
+                else:
+                    sweep(first, args[5], False)
 
             add = emit.function(f"llvm.vector.reduce.fadd.{emit.name}", emit.scalar, emit.scalar, emit.vector)
             results = []
@@ -80,6 +104,6 @@ def along(formula: Formula, sums: int) -> Any:
                 results.append(builder.call(add, [ir.Constant(emit.scalar, 0.0), total], fastmath=["reassoc"]))
             return context.make_tuple(builder, signature.return_type, results)
 
-        return types.UniTuple(dtype, sums)(outputs, inputs, start, apart, count, length, numbers), generate
+        return types.UniTuple(dtype, sums)(outputs, inputs, start, apart, count, length, numbers, ahead), generate
 
     return run

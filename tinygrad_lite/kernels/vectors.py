@@ -63,6 +63,23 @@ class Emit:
     def store(self, value: Any, pointer: Any, index: Any) -> None:
         self.builder.store(value, self.place(pointer, index)).align = self.size
 
+    def unaligned(self, pointer: Any, index: Any, most: Any) -> Any:
+        """How many numbers from there on come before the first aligned vector; `most` if they are more."""
+        address = self.builder.ptrtoint(self.builder.gep(pointer, [index]), INT)
+        count = self.builder.udiv(self.builder.and_(self.builder.neg(address), INT(BYTES - 1)), INT(self.size))
+        return self.builder.select(self.builder.icmp_signed("<", count, most), count, most)
+
+    def fetch(self, pointer: Any, index: Any) -> None:
+        """Have what is there in the second-level cache soon; it may lie outside of the array."""
+        fetch = self.function("llvm.prefetch.p0", ir.VoidType(), self.scalar.as_pointer(), SHORT, SHORT, SHORT)
+        self.builder.call(fetch, [self.builder.gep(pointer, [index]), SHORT(0), SHORT(2), SHORT(1)])
+
+    def store_past(self, value: Any, pointer: Any, index: Any) -> None:
+        """Past the caches, to where a whole vector is aligned: the line isn't read first, and pushes no other out."""
+        store = self.builder.store(value, self.place(pointer, index))
+        store.align = BYTES
+        store.set_metadata("nontemporal", self.builder.module.add_metadata([SHORT(1)]))
+
     def mask(self, p: Any, low: Any, high: Any) -> Any:
         """Which lanes k have low <= p + k < high, numbers below 2 ** 31: p + k - low < high - low without signs."""
         kind = ir.VectorType(SHORT, self.lanes)
@@ -227,6 +244,17 @@ def dots(typing: Any, out: Any, o: Any, a: Any, i: Any, b: Any, j: Any, taps: An
         return context.get_dummy_value()
 
     return types.void(out, o, a, i, b, j, taps, k, places, n), generate
+
+
+@intrinsic
+def settle(typing: Any) -> Any:
+    """After this, other threads see what was stored past the caches."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 @intrinsic
