@@ -21,8 +21,7 @@ Simplified: one layer, 1,500 updates, six times through the text. --quick has fe
 with Python to read. The rates of A are the best of 0.002, 0.004, 0.008 and 0.016 by the last tenth of the training text
 (500 updates, seed 100); that of B is as planned. The gradient is cut to norm 5, in B to 1: with 5 the LSTM was stuck.
 What came out, with 0.002 for all: the GRU is ahead (1.73 nats; RNN 1.84, LSTM 1.96), but not of counts of five (1.67),
-so gates fail. The LSTM learns slowly, as PyTorch's from the same start. GRU and LSTM learn to add, the RNN doesn't.
-
+so gates fail; the LSTM learns slowly, as PyTorch's does from the same start. GRU and LSTM learn to add, the RNN not.
     python -m examples char_rnn            three cells, two tasks, three seeds
     python -m examples char_rnn --quick    the same, smaller
 """
