@@ -10,8 +10,7 @@ arXiv:1406.1078) can keep h itself; the gates f, i, o and z, from 0 to 1, are ma
 
     LSTM   c_t = f c_t-1 + i g,   h_t = o tanh(c_t)         GRU   h_t = z h_t-1 + (1 - z) n
 
-Claim: these two keep dependencies that the simple network can't, and model language better (Chung et al. 2014,
-arXiv:1412.3555).
+Claim: these two keep dependencies that the first can't, and model language better (Chung et al. 2014, arXiv:1412.3555).
 
 Shown: A. Each cell, with as many parameters, learns to predict the next character of Tiny Shakespeare (Karpathy 2015,
 char-rnn), 32 parts of it side by side; the state is carried on from piece to piece, the gradient is not. B. The adding
@@ -22,6 +21,7 @@ with Python to read. The rates of A are the best of 0.002, 0.004, 0.008 and 0.01
 (500 updates, seed 100); that of B is as planned. The gradient is cut to norm 5, in B to 1: with 5 the LSTM was stuck.
 What came out, with 0.002 for all: the GRU is ahead (1.73 nats; RNN 1.84, LSTM 1.96), but not of counts of five (1.67),
 so gates fail; the LSTM learns slowly, as PyTorch's does from the same start. GRU and LSTM learn to add, the RNN not.
+
     python -m examples char_rnn            three cells, two tasks, three seeds
     python -m examples char_rnn --quick    the same, smaller
 """
