@@ -6,18 +6,18 @@ Claim (Klambauer, Unterthiner, Mayr and Hochreiter, NeurIPS 2017, arXiv:1706.025
 
 and weights of mean 0 and variance 1/n, mean 0 and variance 1 are a fixed point of what a layer makes of mean and
 variance, and an attracting one, so that deep networks learn without batch norm. lambda and alpha follow from the two
-equations. Dropout has to keep mean and variance as well: alpha dropout sets units to where selu saturates. Of all
-perceptrons such networks are said to be the best on 121 tables of the UCI repository.
+equations. Alpha dropout keeps mean and variance, too: it sets units to where selu saturates. Of all perceptrons such
+networks are said to be the best on 121 tables of the UCI repository.
 
 Shown: the equations solved; signals through 64 layers of 256, from inputs of variance 0.5, 1 and 1.5; perceptrons of 8,
 16 and 32 layers of 128 on MNIST, with SELU, with ReLU and He's initialisation, with batch norm besides, and with tanh;
 alpha dropout; and the three tables of scikit-learn, against a support vector machine and a random forest.
-
-Simplified: 30,000 images of MNIST and 5 epochs of SGD in batches of 128; three tables and not 121, on which nothing
-is decided, so they are reported alone. The rates are those with the best validation accuracy of 0.003, 0.01, 0.03, 0.1
-and 0.3 after two epochs of 24,000 of the images at 32 layers (`--grid` repeats the search), and serve the shallower
-networks too; for batch norm 1.0 was tried as well, and is worse than 0.3. On the tables each network takes the best of
-the same five by a validation part. The quick run has 32 layers and not 16, for with 16 ReLU learns the digits as well.
+Simplified: 30,000 images of MNIST and 5 epochs of SGD in batches of 128; three tables and not 121, on which nothing is
+decided. The rates, 0.003 to 0.3 (batch norm 1.0, too), have the best validation accuracy at 32 layers after two epochs
+(`--grid` repeats the search) and serve all depths; on the tables each network takes the best of five by a validation
+part. The quick run has 32 layers, for with 16 ReLU learns the digits as well.
+What came out: through 64 layers SELU keeps mean and variance to 0.02 and 0.06; at 32 layers it has half the loss of
+ReLU with He's weights, and 5 points more than batch norm, which at 8 layers has the least loss of all.
 
     python -m examples selu            four kinds of network of three depths, three seeds
     python -m examples selu --quick    32 layers, 8 x 8 digits
@@ -44,7 +44,7 @@ from tinygrad_lite.optim import SGD
 ABOUT = About(
     summary="SELU keeps 64 layers at mean 0 and variance 1, and trains without batch norm",
     paper="Klambauer et al. 2017, arXiv:1706.02515",
-    minutes=16,
+    minutes=7,
     quick_minutes=0.5,
 )
 

@@ -94,7 +94,8 @@ def test_products_are_those_of_numpy(data):
     a = rng.standard_normal((m, 2 * k + extra)).astype(dtype)
     b, c = (rng.standard_normal((m, size)).astype(dtype) for size in (n, extra))
     out, other = np.ones((k, n), dtype), np.ones((k, extra), dtype)
-    gemm.add_transposed_products(a, (out, extra, b), (other, k, c))
+    cut = data.draw(st.integers(0, m))
+    gemm.add_transposed_products(a, (out, extra, b[:cut], b[cut:]), (other, k, c, c[:0]))
     np.testing.assert_allclose(out, 1 + a[:, extra : extra + k].T @ b, atol=tolerance)
     np.testing.assert_allclose(other, 1 + a[:, k : 2 * k].T @ c, atol=tolerance)
 
@@ -104,7 +105,8 @@ def test_products_are_those_of_numpy(data):
 def test_columns_are_shared_out_by_work(columns, low):
     a, b = np.zeros((0, columns), np.float32), np.zeros((0, 5), np.float32)
     high = min(low + 20, columns)
-    parts = [(a.ravel(), 0, columns, b.ravel(), 2), (a.ravel(), low, high, b.ravel(), 5)]
+    rest = b.ravel(), 0, b.ravel()
+    parts = [(a.ravel(), 0, columns, 2, *rest), (a.ravel(), low, high, 5, *rest)]
     work = 2 * columns + 5 * max(high - low, 0)
     edges = [gemm.column_after(k, tuple(parts), columns) for k in range(work + 1)]
     assert edges[0] == 0 and edges[-1] == columns and edges == sorted(edges)

@@ -230,11 +230,10 @@ def recurrence_back(
     dw, du = (np.zeros(w.shape, x.dtype) for w in (weight_ih, weight_hh))
     first = gates.shape[2] - len(weight_hh)
     # The state before a time is the output of the time before; that before a sequence's first time is h0.
-    later, earlier, t = (slice(-1), slice(1, None), -1) if reverse else (slice(1, None), slice(-1), 0)
-    gemm.add_transposed_products(rows(d[later]), (dw, 0, rows(x[later])), (du, first, rows(out[earlier])))
     if reverse and lengths is not None:
-        begin, nothing = d[np.maximum(last - 1, 0), np.arange(batch)], np.zeros((batch, 0), x.dtype)
-        gemm.add_transposed_products(begin, (dw, 0, nothing), (du, first, h0))
-        h0 = nothing
-    gemm.add_transposed_products(d[t], (dw, 0, x[t]), (du, first, h0))
+        begin = d[np.maximum(last - 1, 0), np.arange(batch)]
+        gemm.add_transposed_products(begin, (du, first, h0, h0[:0]))
+        h0 = np.zeros_like(h0)
+    before = (rows(out[1:]), h0) if reverse else (h0, rows(out[:-1]))
+    gemm.add_transposed_products(rows(d), (dw, 0, rows(x), h0[:0]), (du, first, *before))
     return dx if inputs else None, dh, None if c0 is None else dc, dw, du, gemm.sum_channels(rows(d)[:, :, None])
