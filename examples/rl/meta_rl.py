@@ -22,9 +22,9 @@ chosen by regrets with seed 100, which is not among the seeds. Experiment 4 has 
 its table), and volatilities of our own, 0.01 and 0.1.
 
 What came out: with arms of which one tells of the other, restless or not, the informative arm and the two-step task the
-agent comes near to the Bayes optimum; with independent arms, where it must explore, its regret (2.49) lies between those
-of Gittins' index (1.78) and Thompson sampling (2.80), as in the paper. The learning rate fitted to its choices is higher
-where volatility is, but by little (0.19 and 0.17).
+agent comes near to the Bayes optimum; with independent arms, where it must explore, its regret (2.49) lies between
+those of Gittins' index (1.78) and Thompson sampling (2.80), as in the paper. The learning rate fitted to its choices
+is higher where volatility is, but by little (0.19 and 0.17).
 
     python -m examples meta_rl            experiments 1 to 5, three seeds
     python -m examples meta_rl --exp 3    one of them

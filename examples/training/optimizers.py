@@ -18,10 +18,10 @@ five rates there, the others a fixed one. With documents both rules have their b
 MNIST the rate is the best on 10,000 training images held out. Epsilon stands outside the root (but for Adadelta) and
 Nadam's momentum grows, as in PyTorch.
 
-What came out: on the quadratic as theory has it, the heavy ball 20 times as fast as descent and Nesterov's 18 times. Ten
-passes in mini-batches come 19 times as near to the minimum as ten steps of the batch, and a falling rate ends 60 times
-as near as a constant one. Adagrad knows rare words in a quarter of the steps of SGD. On MNIST all but plain SGD are
-within half a point of each other.
+What came out: on the quadratic as theory has it, the heavy ball 20 times as fast as descent and Nesterov's 18 times.
+Ten passes in mini-batches come 19 times as near to the minimum as ten steps of the batch, and a falling rate ends 60
+times as near as a constant one. Adagrad knows rare words in a quarter of the steps of SGD. On MNIST all but plain SGD
+are within half a point of each other.
 
     python -m examples optimizers            three seeds
     python -m examples optimizers --quick    digits for MNIST, without the leaderboard, one seed

@@ -19,7 +19,8 @@ paper's 0.01, kept as it is; with 0.03 and 0.1 the training loss of true labels 
 10,000 of the subset, so many that a point can be told from chance; the width of the kernel is the best of 2, 3.5, 5,
 7 and 10 for the digits 5,000 to 7,000 of the training data.
 
-What came out with one seed: random labels are learned in 20 epochs, noise in 5; the true labels in about 20 too.
+What came out: all five are learned by heart, true labels in 17 epochs, random ones in 21, noise in 6. Of new images
+41.6% are right with true labels and 9.9% with random ones; between, the error grows as the labels that are drawn anew.
 
     python -m examples random_labels            five conditions, four more corruptions, three seeds
     python -m examples random_labels --quick    8 x 8 digits, true and random labels
@@ -42,7 +43,7 @@ from tinygrad_lite.optim import SGD
 ABOUT = About(
     summary="The network that generalises also learns random labels by heart",
     paper="Zhang et al. 2017, arXiv:1611.03530",
-    minutes=12,
+    minutes=5,
     quick_minutes=0.3,
 )
 
