@@ -1,8 +1,8 @@
 """Minimal filtering: convolutions with fewer multiplications along a row (Winograd 1980; Lavin and Gray 2015, sec. 4).
 
-Six numbers of a row hold all that m results of a kernel of r places need, if m + r - 1 = 6. The six are the values
-at 0, 1, -1, 2, -2 and infinity of a polynomial, as are those of the kernel: there a product of polynomials, which is
-what a convolution is, needs one multiplication a point, six where the definition has m * r. With matrices A, B, G:
+A product of two polynomials of m and r terms has m + r - 1 terms. If these are six, its values at 0, 1, -1, 2, -2 and
+infinity determine it, and each is one multiplication. The transpose of that makes the m results that a kernel of r
+places has in six numbers of a row, with six multiplications where the definition has m * r. With matrices A, B, G:
 
     y = A.T [ sum over channels, and over the rows of the kernel, of (G w) * (B.T x) ]
 
