@@ -20,9 +20,9 @@ read row by row by 64 LSTM cells: steps to 90% of 1,000 images. The rest is exac
 
 Simplified: small networks, nothing augmented. A begins with Gaussian weights, as in the paper, of sd 0.01, which it
 doesn't say, and again with Glorot's. Rates are the best of five or more each (`--grid`: seed 100, by validation).
-What came out: with Gaussian weights batch norm learns A in a third of the steps, with Glorot's hardly faster. Small
-groups cost batch norm under a point, and group norm is below it: statistics of 2 images with 784 places are no poor
-ones. Instance norm ignores contrast and is the best; layer norm doesn't speed up D. Five gates fail.
+What came out: with Gaussian weights batch norm learns A in a third of the steps, with Glorot's hardly faster. Groups
+cost it under a point, and group norm is below: 2 images of 784 places have no poor statistics. Instance norm ignores
+contrast and is the best; layer norm doesn't speed up D. Five gates fail.
 
     python -m examples normalization            all of it, three seeds
     python -m examples normalization --quick    A and B on scikit-learn's digits with a tenth of the steps

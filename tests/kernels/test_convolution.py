@@ -311,6 +311,7 @@ def taken(x: tuple, w: tuple, stride: int = 1) -> str:
         ((8, 3, 112, 112), (64, 3, 7, 7), 2, "filtering"),
         ((128, 16, 32, 32), (32, 16, 3, 3), 2, "direct"),  # two places of three for each phase
         ((64, 1, 28, 28), (32, 1, 5, 5), 1, "direct"),
+        ((1, 2, 5), (2, 2, 3), 1, "direct"),  # too small for anything to be gained
     ],
 )
 def test_the_cheapest_algorithm_is_taken(x, w, stride, name):

@@ -30,6 +30,8 @@ NO_BIAS = {dtype: np.zeros(0, dtype) for dtype in FLOATS}
 ALGORITHMS = ("direct", "filtering", "winograd", "pointwise", "depthwise")
 algorithm: str | None = None
 """One of ALGORITHMS, to take it wherever it can be; None: the cheaper one."""
+WORTHWHILE = 1e5
+"""Smaller sums, in multiplications of vectors, are not filtered: they are exact where numbers are whole."""
 
 
 def suits(x: np.ndarray, other: np.ndarray, result: np.ndarray) -> bool:
@@ -77,7 +79,7 @@ def convolver(
     shapes = count, spatial, reds, outs
     plan = direct.convolution_plan(kind, *shapes, after[2:], window, kernel, apart, kept, dtype.itemsize)
     plans: dict[str | None, tuple[Plan, Callable]] = {"direct": (plan, direct.run_convolution)}
-    if filtering.able(dtype, kernel, window, turned):
+    if filtering.able(dtype, kernel, window, turned) and (plan.work >= WORTHWHILE or wanted):
         plan = filtering.convolution_plan(*shapes, after[2:], window, kernel, apart, turned)
         plans["filtering"] = plan, filtering.run_convolution
     if winograd.able(dtype, kernel, stride, groups):
