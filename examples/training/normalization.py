@@ -11,7 +11,6 @@ All but the last compute y = (x - mean) / sqrt(var + eps) * gamma + beta, with m
 Claims: batch norm stops the drift of a layer's inputs ("internal covariate shift"), learns in a fraction of the steps,
 and makes sigmoids trainable; its statistics are poor in small batches, where group norm's are not. Layer norm suits
 recurrent networks, instance norm ignores the contrast of an image, weight norm adapts the size of its own steps.
-
 Shown: A. MNIST by three layers of 100 sigmoids, batches of 60: steps to 95% of 5,000 validation images (at most 9,000),
 and the drift of the median input of the last sigmoids: its sd over 3,000 steps, the mean of the units. B. 20,000 images
 of Fashion-MNIST by three convolutions, 5 epochs of batches of 32; batch norm is over all 32 or over groups down to 2,
