@@ -21,8 +21,8 @@ Simplified: one layer, 1,500 updates, six times through the text. --quick has fe
 with Python to read. The rate 0.002 is as planned, that of --quick was tried on its own text; nothing was chosen by what
 the full run reports. The gradient is cut to norm 5, in B to 1: with 5 the LSTM was stuck at 1/6 in a quick trial.
 
-What came out: the GRU is ahead (1.73 nats; RNN 1.84), but the LSTM learns slowly at this rate (1.96), as PyTorch's does
-from the same start, and none comes to counts of five (1.67): their gates fail. GRU and LSTM learn to add, the RNN not.
+What came out: the GRU is ahead (1.73 nats; RNN 1.84), but the LSTM learns slowly at this rate (1.96), and none comes to
+counts of five (1.67): their gates fail. GRU and LSTM learn to add, the RNN does not.
 
     python -m examples char_rnn            three cells, two tasks, three seeds
     python -m examples char_rnn --quick    the same, smaller

@@ -395,6 +395,17 @@ def test_winograd_spreads_a_nan_or_inf_over_its_tiles(value, constants):
     assert bad.sum() == 16 * 16, "the 16 results of one tile, of each output"
 
 
+@pytest.mark.parametrize("taps", [2, 3, 4, 5])
+def test_filtering_rounds_to_a_hundred_thousandth_of_the_largest_result(taps, constants):
+    constants(convolution, "algorithm", "filtering")
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in ((20, 300, 56), (40, 300, taps)))
+    rest = (1,), (0,), (1,), 1, (57 - taps,)
+    y = convolution.convolve(x, w, None, *rest)
+    exact = twin("convolve")(x.astype(np.float64), w.astype(np.float64), None, *rest)
+    assert np.abs(y - exact).max() < 1e-5 * np.abs(exact).max()
+
+
 def test_filtering_spreads_a_nan_over_its_tiles(constants):
     constants(convolution, "algorithm", "filtering")
     x, w = np.zeros((2, 16, 20), np.float32), np.ones((8, 16, 3), np.float32)
