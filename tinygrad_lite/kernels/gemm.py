@@ -13,30 +13,19 @@ from typing import Any
 
 import numba.extending
 import numpy as np
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 
 from tinygrad_lite.kernels.compiled import FLOATS, compiled, contiguous, workspace
 from tinygrad_lite.kernels.threads import spread
 from tinygrad_lite.kernels.twins import gemm as twins
-from tinygrad_lite.kernels.vectors import BYTES, INT, WIDE, Emit, copy, gather
+from tinygrad_lite.kernels.vectors import BYTES, INT, NEAR, NEXT, WIDE, Emit, copy, gather
 
 ROWS = 8 if WIDE else 4  # of a register tile; its columns are two vectors
 DEPTH = 256  # rows of a block of a panel
 GROUP = 8  # panels of a that are packed at a time for a.T @ b: with all of a block of b they fit the second-level cache
 CHUNK = 128  # rows of x at a time
 BLOCK, ROWS_SUMMED = 4096, 64  # how many values, and rows, are summed in a lower precision
-NUMBER = ir.IntType(32)
 intrinsic: Any = numba.extending.intrinsic
-NEAR, NEXT = 3, 2  # the first- and the second-level cache, for `prefetch`
-
-
-def prefetch(builder: Any, where: Any, write: bool, level: int) -> None:
-    """Ask for the memory at a pointer, before it is needed; harmless if there is none."""
-    kind = ir.FunctionType(ir.VoidType(), [where.type, NUMBER, NUMBER, NUMBER])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    builder.call(function, [where, *(NUMBER(int(k)) for k in (write, level, 1))])
 
 
 @intrinsic(prefer_literal=True)
@@ -57,13 +46,13 @@ def tile(
         lines = [builder.add(o, builder.mul(step, INT(m))) for m in range(rows.literal_value)]
         indices = [emit.at(line, v * emit.lanes) for line in lines for v in range(2)]
         for index in indices:  # fetched while the sum is taken
-            prefetch(builder, emit.place(to, index), True, NEAR)
+            emit.fetch(emit.place(to, index), NEAR, True)
 
         def body(k: Any, sums: list) -> list:
             at, shift = builder.add(p, builder.mul(k, INT(2 * emit.lanes))), builder.mul(k, along)
             ws = [emit.load(packed, emit.at(at, v * emit.lanes)) for v in range(2)]
             for v in range(2):  # the panel after this one
-                prefetch(builder, emit.place(packed, emit.at(at, (2 * DEPTH + v) * emit.lanes)), False, NEXT)
+                emit.fetch(emit.place(packed, emit.at(at, (2 * DEPTH + v) * emit.lanes)), NEXT)
             xs = [emit.same(builder.load(builder.gep(source, [builder.add(first, shift)]))) for first in firsts]
             pairs = [(x, w) for x in xs for w in ws]
             return [emit.fma(x, w, s) for (x, w), s in zip(pairs, sums)]

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from tinygrad_lite.kernels.vectors import INT, Emit, intrinsic
+from tinygrad_lite.kernels.vectors import INT, NEXT, Emit, intrinsic
 
 TOGETHER = 4  # vectors of a row at a time, each with sums of its own
 
@@ -61,7 +61,7 @@ def along(formula: Formula, sums: int) -> Any:
                     else:
                         emit.store(value, pointer, place)
                 for pointer in source if past else []:
-                    emit.fetch(pointer, builder.add(place, args[7]))
+                    emit.fetch(emit.place(pointer, builder.add(place, args[7])), NEXT)
                 for pointer, new, old in zip(total, after, before):
                     builder.store(new if mask is None else builder.select(mask, new, old), pointer)
 

@@ -23,6 +23,8 @@ BYTES = 64 if WIDE else 32  # 32 registers of 64 bytes; else 16 of 32
 ROWS, VECTORS = (8, 2) if WIDE else (4, 2)  # of a tile of sums
 DOTS = 8  # inner products at a time
 
+NEAR, NEXT = 3, 2  # the first- and the second-level cache, for `fetch`
+
 INT = ir.IntType(64)
 SHORT = ir.IntType(32)
 intrinsic: Any = numba.extending.intrinsic
@@ -69,10 +71,10 @@ class Emit:
         count = self.builder.udiv(self.builder.and_(self.builder.neg(address), INT(BYTES - 1)), INT(self.size))
         return self.builder.select(self.builder.icmp_signed("<", count, most), count, most)
 
-    def fetch(self, pointer: Any, index: Any) -> None:
-        """Have what is there in the second-level cache soon; it may lie outside of the array."""
-        fetch = self.function("llvm.prefetch.p0", ir.VoidType(), self.scalar.as_pointer(), SHORT, SHORT, SHORT)
-        self.builder.call(fetch, [self.builder.gep(pointer, [index]), SHORT(0), SHORT(2), SHORT(1)])
+    def fetch(self, where: Any, level: int, write: bool = False) -> None:
+        """Have what a pointer is at in a cache soon; harmless if it lies outside of the array."""
+        fetch = self.function("llvm.prefetch.p0", ir.VoidType(), where.type, SHORT, SHORT, SHORT)
+        self.builder.call(fetch, [where, SHORT(int(write)), SHORT(level), SHORT(1)])
 
     def store_past(self, value: Any, pointer: Any, index: Any) -> None:
         """Past the caches, to where a whole vector is aligned: the line isn't read first, and pushes no other out."""
