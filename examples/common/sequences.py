@@ -1,4 +1,4 @@
-"""Sequences to learn from: a text read in parts side by side, and the adding problem."""
+"""Sequences to learn from: a text read in parts side by side, and the adding problem; what a network makes of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 import tinygrad_lite as tl
+
+Network = Callable[..., tuple[tl.Tensor, Any]]
+"""Numbers (T, N) and a state, or None, to scores (T, N, classes) and the next state."""
 
 
 def columns(ids: np.ndarray, streams: int) -> np.ndarray:
@@ -41,13 +44,19 @@ def adding(rng: np.random.Generator, length: int, n: int) -> tuple[np.ndarray, n
     return x, (x[..., 0] * x[..., 1]).sum(0)
 
 
-def sample(
-    net: Callable[..., tuple[tl.Tensor, Any]], n: int, temperature: float, rng: np.random.Generator, first: int = 0
-) -> list[int]:
-    """n numbers, each drawn from softmax(scores / temperature) after those before, which begin with `first`.
+def evaluate(net: Network, ids: np.ndarray, streams: int = 1, steps: int = 2_000, state: Any = None) -> float:
+    """Nats a character. With one stream it is one pass over the whole text, the state carried on to the end."""
+    text, total = columns(ids, streams), 0.0
+    with tl.no_grad():
+        for t in range(0, len(text) - 1, steps):
+            y = text[t + 1 : t + steps + 1]
+            scores, state = net(text[t : t + len(y)], state)
+            total += tl.cross_entropy(scores.flatten(0, 1), y.flatten(), reduction="sum").item()
+    return total / (text.size - streams)
 
-    net: numbers (T, N) and a state, or None, to scores (T, N, classes) and the next state.
-    """
+
+def sample(net: Network, n: int, temperature: float, rng: np.random.Generator, first: int = 0) -> list[int]:
+    """n numbers, each drawn from softmax(scores / temperature) after those before, which begin with `first`."""
     ids, state = [first], None
     with tl.no_grad():
         for _ in range(n):
@@ -57,7 +66,7 @@ def sample(
     return ids[1:]
 
 
-def gradient_by_lag(net: Callable[..., tuple[tl.Tensor, Any]], ids: np.ndarray, length: int = 100) -> np.ndarray:
+def gradient_by_lag(net: Network, ids: np.ndarray, length: int = 100) -> np.ndarray:
     """|dL_T / d state_T-k| for k = 1 to length, the mean over 64 places T; the state of an LSTM is (h, c)."""
     starts = np.random.default_rng(0).integers(len(ids) - length - 2, size=64)
     texts, states = ids[starts + np.arange(length + 2)[:, None]], [None]
