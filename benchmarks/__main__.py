@@ -12,7 +12,12 @@ import json
 import os
 import sys
 from datetime import date
+from itertools import chain
 from pathlib import Path
+
+ROUNDS = 3
+"""So often one goes through the rows, with a part of the pairs each time: what else the machine does for some seconds
+then meets a part of a row's pairs and not all."""
 
 
 def arguments() -> argparse.Namespace:
@@ -34,7 +39,7 @@ def main() -> int:
     # Before NumPy is imported, for the peaks are measured in this process.
     os.environ["OPENBLAS_NUM_THREADS"] = os.environ["TINYGRAD_LITE_THREADS"] = str(options.threads)
     from benchmarks import report
-    from benchmarks.compare import LIBRARIES, Process, Result, compare
+    from benchmarks.compare import LIBRARIES, Comparison, Process, Result
     from benchmarks.machine import measure
     from benchmarks.row import Group
     from benchmarks.rows import GROUPS
@@ -54,19 +59,24 @@ def main() -> int:
     machine = measure(options.threads)
     print(f"{machine.processor}, {machine.threads} threads; {machine.versions}")
     print(f"peaks: {machine.flops / 1e9:.0f} GFLOP/s, {machine.bandwidth / 1e9:.0f} GB/s")
-    tables: list[tuple[Group, list[Result]]] = []
+    comparisons = {group.name: [Comparison(group.name, row) for row in rows] for group, rows in chosen if rows}
     with Process(LIBRARIES[0], options.threads) as ours, Process(LIBRARIES[1], options.threads) as theirs:
-        for group, rows in chosen:
-            results = []
-            for row in rows:
-                found = compare(group.name, row, ours, theirs, pairs, least)
-                found.share = found.speed / (machine.flops if row.work else machine.bandwidth)
-                results.append(found)
-                name, *cells = report.line(found, group.every)
-                print(f"{name:58s} {'  '.join(f'{cell:>9s}' for cell in cells)}", flush=True)
-            if results:
-                tables.append((group, results))
-                print(f"  {group.name}: {report.verdict(group, results)}\n", flush=True)
+        for turn in range(ROUNDS):
+            for comparison in chain(*comparisons.values()):
+                some = pairs * (turn + 1) // ROUNDS - pairs * turn // ROUNDS
+                if some:
+                    comparison.measure(ours, theirs, some, least)
+            print(f"round {turn + 1} of {ROUNDS}", file=sys.stderr, flush=True)
+    tables: list[tuple[Group, list[Result]]] = []
+    for group, rows in chosen:
+        results = [comparison.result() for comparison in comparisons.get(group.name, [])]
+        for row, found in zip(rows, results):
+            found.share = found.speed / (machine.flops if row.work else machine.bandwidth)
+            name, *cells = report.line(found, group.every)
+            print(f"{name:58s} {'  '.join(f'{cell:>9s}' for cell in cells)}")
+        if results:
+            tables.append((group, results))
+            print(f"  {group.name}: {report.verdict(group, results)}\n")
     met = all(report.verdict(group, results).endswith(": met") for group, results in tables)
     extra = []
     if not words or "start" in words:

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -88,22 +88,33 @@ def result(group: str, name: str, times: list[tuple[float, float]], difference: 
     return Result(group, name, ours, theirs, statistics.median(ratios), low, high, len(times), difference)
 
 
-def compare(group: str, row: Row, ours: Process, theirs: Process, pairs: int, least: float) -> Result:
-    """Check that both give the same, then time them in turn."""
-    with tempfile.TemporaryDirectory() as folder:
-        found = []
-        for process in (ours, theirs):
-            file = str(Path(folder, f"{process.library}.npz"))
-            process.ask(do="prepare", row=row.name, file=file)
-            with np.load(file) as arrays:
-                found.append([arrays[f"arr_{k}"] for k in range(len(arrays.files))])
-    difference = differences(row, *found)
-    times = []
-    for _ in range(pairs):
-        times.append((ours.ask(do="time", least=least), theirs.ask(do="time", least=least)))
-    made = result(group, row.name, times, difference)
-    if row.work:
-        made.speed, made.unit = row.work / made.ours, "GFLOP/s"
-    elif row.traffic:
-        made.speed, made.unit = row.traffic / made.ours, "GB/s"
-    return made
+@dataclass
+class Comparison:
+    """A row under measurement: the pairs of times so far, (ours, theirs), and how far the results are apart."""
+
+    group: str
+    row: Row
+    times: list[tuple[float, float]] = field(default_factory=list)
+    difference: float = 0.0
+
+    def measure(self, ours: Process, theirs: Process, pairs: int, least: float) -> None:
+        """Check that both give the same, then time them in turn: so many pairs, each for so many seconds at least."""
+        with tempfile.TemporaryDirectory() as folder:
+            found = []
+            for process in (ours, theirs):
+                file = str(Path(folder, f"{process.library}.npz"))
+                process.ask(do="prepare", row=self.row.name, file=file)
+                with np.load(file) as arrays:
+                    found.append([arrays[f"arr_{k}"] for k in range(len(arrays.files))])
+        self.difference = max(self.difference, differences(self.row, *found))
+        for _ in range(pairs):
+            self.times.append((ours.ask(do="time", least=least), theirs.ask(do="time", least=least)))
+
+    def result(self) -> Result:
+        """What came of it."""
+        made = result(self.group, self.row.name, self.times, self.difference)
+        if self.row.work:
+            made.speed, made.unit = self.row.work / made.ours, "GFLOP/s"
+        elif self.row.traffic:
+            made.speed, made.unit = self.row.traffic / made.ours, "GB/s"
+        return made
