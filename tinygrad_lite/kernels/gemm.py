@@ -249,24 +249,12 @@ def packed(*matrices: np.ndarray) -> tuple[list[np.ndarray], int]:
     sizes = [len(w) * -(-w.shape[1] // width) * width for w in matrices]
     space, panels, o = workspace(sum(sizes), matrices[0].dtype), [], 0
     for w, size in zip(matrices, sizes):
+        straight = w.flags.c_contiguous
+        steps = (w.shape[1], 1) if straight else (1, len(w))
         panels.append(space[o : o + size])
-        pack_blocks(w, panels[-1], width)
+        pack(contiguous(w if straight else w.T).ravel(), 0, *steps, *w.shape, panels[-1], width)
         o += size
     return panels, width
-
-
-def pack_blocks(w: np.ndarray, to: np.ndarray, width: int) -> None:
-    """`pack` all of w, several threads a block each."""
-    straight = w.flags.c_contiguous
-    row_step, column_step = (w.shape[1], 1) if straight else (1, len(w))
-    source = contiguous(w if straight else w.T).ravel()
-
-    def task(start: int, stop: int) -> None:
-        first, last = start * DEPTH, min(stop * DEPTH, len(w))
-        place = to[first * (len(to) // max(len(w), 1)) :]
-        pack(source, first * row_step, row_step, column_step, last - first, w.shape[1], place, width)
-
-    spread(task, -(-len(w) // DEPTH), 8.0 * w.size)
 
 
 def add_transposed_products(a: np.ndarray, *parts: tuple[np.ndarray, int, np.ndarray, np.ndarray]) -> None:

@@ -1,10 +1,10 @@
 """Recurrence through time in Numba: LSTM and GRU, forward and back; twins/recurrent.py says what they compute.
 
 What depends on the order of times is a small product and a few functions of each number at every time. Sequences
-don't depend on each other, so each thread takes its share of the batch through all times and waits for nobody. The
-weights of the state are packed once for all times, and products add to where the other operand already lies: on
-the way there in the gates, which become their own squashed values in place; on the way back in the gradient of
-the state. All else is a few large products, before the first time or after the last.
+don't depend on each other, so each thread takes its share of the batch through all times and waits for nobody. It packs
+the weights once for all times, into its own cache, and products add to where the other operand already lies: on the way
+there in the gates, which become their own squashed values in place; on the way back in the gradient of the state. All
+else is a few large products, before the first time or after the last.
 """
 
 from __future__ import annotations
@@ -64,6 +64,11 @@ def gru_cell_back(n, r, z, m, h, dh, g_out):
     return dn, dn * m * (r - r * r), dh * (h - n) * (z - z * z), dn * r, dh * z
 
 
+@scalar
+def added(total, x):
+    return (total + x,)
+
+
 # ------------------------------------------------------------------------------- sequences through time
 
 
@@ -120,17 +125,20 @@ def run(gates, bias, x, packed_ih, packed_hh, width, h, c0, out, cells, lengths,
 
 @compiled
 def run_back(
-    d, dx, dh, dc, g_out, packed_ih, packed_hh, width, h0, c0, out, gates, cells, lengths, reverse, sizes, start, stop
-):
+    d, dx, dh, dc, g_out, packed_ih, packed_hh, width, h0, c0, out, gates, cells, lengths, reverse, sizes, total, start,
+    stop,
+):  # fmt: skip
     """Sequences `start` to `stop` back through all times.
 
     d (the gradients of the four blocks before they are squashed) and dx, unless it is empty: to be filled in; dh and
-    dc: g_h and g_c at first. The rest as in `run`.
+    dc: g_h and g_c at first. total: where the sum of d over times and sequences is added. The rest as in `run`.
     """
     steps, batch, inputs, hidden, fed_x, fed_h = sizes
     columns, ahead = 4 * hidden, together(batch, start, stop)
+    part = np.empty(columns, d.dtype)  # a time's, in the precision of d
     for s in range(steps):
         t = s if reverse else steps - 1 - s
+        part[:] = 0
         for n in range(start, stop):
             row, state = t * batch + n, n * hidden
             i = row * columns
@@ -147,6 +155,9 @@ def run_back(
             else:
                 h = at(h0 if first else out, before)
                 each(gru_cell_back, hidden, (*to, dh_n), (*four, h, dh_n, g))
+            each(added, columns, (at(part, 0),), (at(part, 0), at(d, i)))
+        for k in range(columns):
+            total[k] += part[k]
         source = (t * batch + start) * columns + columns - fed_h
         gemm.multiply_add(dh, start * hidden, hidden, d, source, columns, stop - start, packed_hh, fed_h, hidden, width)
         times = s % ahead + 1
@@ -193,14 +204,14 @@ def recurrence(x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, bias: A
         return twins.recurrence(x, h0, c0, weight_ih, weight_hh, bias, lengths, reverse)
     (steps, batch, features), hidden = x.shape, h0.shape[1]
     sizes = steps, batch, features, hidden, len(weight_ih), len(weight_hh)
-    (packed_ih, packed_hh), width = gemm.packed(weight_ih.T, weight_hh.T)
     gates, out = np.empty((steps, batch, 4 * hidden), x.dtype), np.empty((steps, batch, hidden), x.dtype)
     h, cells = np.array(h0, order="C"), out[:0, :0, :0] if c0 is None else np.empty_like(out)
-    given = *flat(bias, x), packed_ih, packed_hh, width
+    given = flat(bias, x)
     states, last = flat(h, h[:0] if c0 is None else c0, out, cells), ends(lengths, steps, batch)
 
     def task(start: int, stop: int) -> None:
-        run(gates.ravel(), *given, *states, last, reverse, sizes, start, stop)
+        panels, width = gemm.packed(weight_ih.T, weight_hh.T)
+        run(gates.ravel(), *given, *panels, width, *states, last, reverse, sizes, start, stop)
 
     spread(task, batch, work(x, weight_ih, weight_hh))
     return out, h, h[:0, :0] if c0 is None else cells[0 if reverse else -1].copy(), gates, cells
@@ -216,14 +227,15 @@ def recurrence_back(
         return twins.recurrence_back(*arrays, lengths, reverse, inputs)
     steps, batch, features = x.shape
     sizes = steps, batch, features, h0.shape[1], len(weight_ih), len(weight_hh)
-    panels, width = gemm.packed(weight_ih, weight_hh)
     d, dx = np.empty(gates.shape, gates.dtype), np.empty(x.shape if inputs else 0, x.dtype)
     dh, dc = np.array(g_h, order="C"), np.array(g_c, order="C")
     made, given = flat(d, dx, dh, dc, g_out), flat(h0, dc if c0 is None else c0, out, gates, cells)
-    last = ends(lengths, steps, batch)
+    last, sums = ends(lengths, steps, batch), {}
 
     def task(start: int, stop: int) -> None:
-        run_back(*made, *panels, width, *given, last, reverse, sizes, start, stop)
+        panels, width = gemm.packed(weight_ih, weight_hh)
+        sums[start] = np.zeros(gates.shape[2])
+        run_back(*made, *panels, width, *given, last, reverse, sizes, sums[start], start, stop)
 
     spread(task, batch, work(x, weight_ih, weight_hh))
     x, h0, out = contiguous(x), contiguous(h0), contiguous(out)
@@ -236,4 +248,5 @@ def recurrence_back(
         h0 = np.zeros_like(h0)
     before = (rows(out[1:]), h0) if reverse else (h0, rows(out[:-1]))
     gemm.add_transposed_products(rows(d), (dw, 0, rows(x), h0[:0]), (du, first, *before))
-    return dx if inputs else None, dh, None if c0 is None else dc, dw, du, gemm.sum_channels(rows(d)[:, :, None])
+    bias = sum(sums[start] for start in sorted(sums)).astype(x.dtype)
+    return dx if inputs else None, dh, None if c0 is None else dc, dw, du, bias
