@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -173,8 +174,14 @@ class Report:
         self.out.mkdir(parents=True, exist_ok=True)
         path = self.out / "results.json"
         with replacing(path) as beside:
-            beside.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=as_json) + "\n", "utf-8")
+            beside.write_text(readable(content), "utf-8")
         return path
+
+
+def readable(content: dict[str, Any]) -> str:
+    """JSON with a line for each number or text, and for each list of them."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, default=as_json) + "\n"
+    return re.sub(r"\[\n *([^][{}]*?)\n *\]", lambda found: "[" + re.sub(r"\n *", " ", found[1]) + "]", text)
 
 
 def as_json(value: Any) -> Any:

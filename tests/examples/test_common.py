@@ -15,7 +15,7 @@ from examples import __main__ as program
 from examples.common import Report, command_line, need, seeds_of, spread
 from examples.common.baselines import nearest_neighbour
 from examples.common.pictures import Form, PictureError, as_text, read_digit
-from examples.common.report import print_table, replacing, without_out
+from examples.common.report import print_table, readable, replacing, without_out
 from tinygrad_lite.data import Images
 
 # -------------------------------------------------------------------------------- the command line
@@ -156,6 +156,13 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         beside.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_json_has_a_list_of_numbers_on_one_line_and_loses_nothing():
+    content = {"a": [1, 2.5, "two  [words]"], "b": [[1, 2], [], [3]], "c": {"d": [{"e": "x\ny"}]}}
+    text = readable(content)
+    assert json.loads(text) == content
+    assert "  [1, 2],\n" in text and text.endswith("\n")
 
 
 def test_the_spread_of_runs():
