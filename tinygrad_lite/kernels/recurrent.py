@@ -248,5 +248,5 @@ def recurrence_back(
         h0 = np.zeros_like(h0)
     before = (rows(out[1:]), h0) if reverse else (h0, rows(out[:-1]))
     gemm.add_transposed_products(rows(d), (dw, 0, rows(x), h0[:0]), (du, first, *before))
-    bias = sum(sums[start] for start in sorted(sums)).astype(x.dtype)
+    bias = np.sum([sums[start] for start in sorted(sums)], axis=0).astype(x.dtype)
     return dx if inputs else None, dh, None if c0 is None else dc, dw, du, bias
