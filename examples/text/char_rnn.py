@@ -22,8 +22,8 @@ With the rate 0.002, as planned and kept in B, the LSTM is the last in A; so eac
 there (`--grid`: seed 100, 500 updates, by the last tenth of the text to train on). Gradients are cut to norm 1: with 5,
 as planned, one LSTM of three went astray in A, and in a quick trial of B another stayed at 1/6.
 
-What came out: the GRU is ahead (1.73 nats; RNN 1.84), but the LSTM learns slowly at this rate (1.96), and none comes to
-counts of five (1.67): their gates fail. GRU and LSTM learn to add, the RNN does not.
+What came out: as claimed. GRU and LSTM come to 1.52 and 1.53 nats, the RNN to 1.71, counts of five characters to 1.67;
+the two learn to add, the RNN does not. 50 characters back 0.1 and 0.01 of their gradient is left, of the RNN's 0.00006.
 
     python -m examples char_rnn            three cells, two tasks, three seeds
     python -m examples char_rnn --quick    the same, smaller
@@ -52,7 +52,7 @@ from tinygrad_lite.optim import Adam, CosineAnnealingLR, clip_grad_norm_
 ABOUT = About(
     summary="RNN, LSTM and GRU predict characters, and remember over 100 steps",
     paper="Hochreiter 1997; Cho et al. 2014, arXiv:1406.1078",
-    minutes=50,
+    minutes=27,
     quick_minutes=0.7,
 )
 
