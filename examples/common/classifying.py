@@ -73,16 +73,17 @@ def right(net: Module, data: Images) -> float:
     return float((outputs(net, data.images).argmax(1) == data.labels).mean())
 
 
-def search(run: Experiment, work: Callable[..., dict], variants: Iterable[str], lowest: float) -> None:
+def search(run: Experiment, work: Callable[..., dict], variants: Iterable[str], lowest: float, *more: Any) -> None:
     """Try five learning rates for each variant, a factor of 3 apart, with seed 100, and report the best.
 
-    Where the best is at an end, the next beyond is tried, until it is not. work(variant, seed, quick, lr) returns a
-    "score", the more the better.
+    Where the best is at an end, the next beyond is tried, until it is not. work(variant, seed, quick, *more, lr)
+    returns a "score", the more the better.
     """
 
     def score(name: str, power: int) -> float:
         lr = float(f"{lowest * 3.0**power:.4g}")
-        return float(run.unit(f"{work.__name__}, {name}, {lr}", work, name, 100, run.quick, lr, seed=100)["score"])
+        unit = f"{work.__name__}, {name}, {lr}"
+        return float(run.unit(unit, work, name, 100, run.quick, *more, lr, seed=100)["score"])
 
     for name in variants:
         scores = {power: score(name, power) for power in range(5)}

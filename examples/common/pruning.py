@@ -1,4 +1,4 @@
-"""Feature maps: what they hold, gates before them, and networks from which they are taken out."""
+"""Two tasks; feature maps: what they hold, gates before them, and networks from which they are taken out."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ from typing import Any
 import numpy as np
 
 import tinygrad_lite as tl
-from examples.common.labelled import batches
+from examples.common.labelled import batches, take
 from examples.common.progress import progress
 from tinygrad_lite.data import Images
 from tinygrad_lite.layers import VGG, Conv2d, Parameter, ReLU
 from tinygrad_lite.optim import SGD
+
+
+def load(quick: bool, held: bool = False) -> tuple[Images, Images, Images]:
+    """Images of classes 0 to 4; of 5 to 9, as 0 to 4, 100 each to train on; others of those to test on, or held out."""
+    data = tl.data.digits() if quick else tl.data.cifar10_subset().train
+    data = Images((data.images - 0.5) / 0.25, data.labels)
+    later = Images(data.images[data.labels > 4], data.labels[data.labels > 4] - 5)
+    few = np.concatenate([np.flatnonzero(later.labels == c)[:100] for c in range(5)])
+    rest = np.setdiff1d(np.arange(len(later.labels)), few)
+    return take(data, data.labels < 5), take(later, few), take(later, rest[2_000:4_000] if held else rest[:2_000])
 
 
 def convolutions(net: VGG) -> list[Conv2d]:

@@ -45,7 +45,7 @@ def test_a_shortened_run_learns_ranks_and_prunes(tmp_path, monkeypatch):
 
 
 def test_training_and_test_images_are_others():
-    first, few, rest = tp.load(quick=True)
+    first, few, rest = pruning.load(quick=True)
     assert np.bincount(few.labels).tolist() == [100] * 5 and set(first.labels) == {0, 1, 2, 3, 4}
     seen = {image.tobytes() for image in few.images}
     assert sum(image.tobytes() in seen for image in rest.images) == 0
