@@ -15,11 +15,11 @@ from tinygrad_lite.data import DataLoader, Images, stratified_split
 from tinygrad_lite.layers import Module
 
 
-def parts(data: str, images: int | None = None) -> tuple[Images, Images, Images]:
+def parts(data: str, images: int | None = None, centred: bool = False) -> tuple[Images, Images, Images]:
     """Images to train on (so many, or all), for validation and for the test; the split is always the same.
 
     data: the name of a set in tinygrad_lite.data. A twelfth of its training images, of the digits a fifth of what is
-    not for the test, is for validation.
+    not for the test, is for validation. centred: less the mean, over the deviation, of all pixels to train on.
     """
     if data == "digits":
         everything = tl.data.digits()
@@ -29,7 +29,11 @@ def parts(data: str, images: int | None = None) -> tuple[Images, Images, Images]
     rest, held = stratified_split(train.labels, 0.2 if data == "digits" else 1 / 12, seed=1)
     if images:
         rest = rest[stratified_split(train.labels[rest], images / len(rest), seed=2)[1]]
-    return chosen(train, rest), chosen(train, held), test
+    found = chosen(train, rest), chosen(train, held), test
+    if centred:
+        mean, deviation = found[0].images.mean(), found[0].images.std()
+        found = tuple(Images((d.images - mean) / deviation, d.labels) for d in found)
+    return found
 
 
 def chosen(data: Images, which: np.ndarray) -> Images:
@@ -58,6 +62,13 @@ def training(net: Module, optimizer: Any, batches: Iterable, steps: int, name: s
             yield t
 
 
+def gradient(net: Module, x: tl.Tensor, y: np.ndarray) -> np.ndarray:
+    """Of the cross-entropy, in one piece; it is left in the parameters as well."""
+    net.zero_grad()
+    tl.cross_entropy(net(x), y).backward()
+    return np.concatenate([p.grad.numpy().ravel() for p in net.parameters()])
+
+
 def outputs(net: Module, images: np.ndarray) -> np.ndarray:
     """What the network gives in inference."""
     training = net.training
@@ -65,6 +76,16 @@ def outputs(net: Module, images: np.ndarray) -> np.ndarray:
     with tl.no_grad():
         found = np.concatenate([net(x).numpy() for x in DataLoader(images, batch_size=500)])
     net.train(training)
+    return found
+
+
+def as_trained(net: Module, images: np.ndarray) -> np.ndarray:
+    """What the network gives in training: batch norm by these images, not by averages, which lag behind and stay."""
+    averages = {name: t.clone() for name, t in net.named_buffers()}
+    with tl.no_grad():
+        found = net(tl.tensor(images)).numpy()
+        for name, t in net.named_buffers():
+            t.copy_(averages[name])
     return found
 
 

@@ -39,7 +39,7 @@ from examples.common.classifying import parts, right, search, stream, training
 from examples.common.ghosts import Ghosts, small_network
 from tinygrad_lite import layers as nn
 from tinygrad_lite.data import Images
-from tinygrad_lite.optim import SGD, CosineAnnealingLR
+from tinygrad_lite.optim import SGD, Adam, CosineAnnealingLR
 
 ABOUT = About(
     summary="Batch renormalisation, for small batches and for batches of two classes",
@@ -115,11 +115,11 @@ def network(norm: str, groups: int, steps: int, quick: bool) -> nn.Module:
 def train(variant: str, seed: int, quick: bool, lr: float | None = None) -> dict[str, Any]:
     """Train; the share of test images that is right, the curve, and how often r and d are at their limits."""
     norm, case = variant.split(", ")
-    train, held, test = parts("digits") if quick else parts("fashion_mnist", 20_000)
+    train, held, test = parts("digits") if quick else parts("fashion_mnist", 20_000, centred=True)
     steps = 500 if lr or quick else 1_500
     net = network(norm, GROUPS[case], steps, quick)
     batches: Iterable = TwoClasses(train, seed) if case == "two classes" else stream(train, 128, seed)
-    optimizer = SGD(net.parameters(), lr=lr or (0.1 if quick else RATES[variant]), momentum=0.9)
+    optimizer = Adam(net.parameters(), lr=lr or (0.01 if quick else RATES[variant]))
     schedule, curve, limited = CosineAnnealingLR(optimizer, steps), [], []
     few = Images(held.images[:1_000], held.labels[:1_000])
     for t in training(net, optimizer, batches, steps, f"{variant} {seed}"):
@@ -159,9 +159,9 @@ def right_in_groups(net: nn.Module, test: Images) -> float:
 
 def averages(variant: str, seed: int, steps: int) -> dict[str, Any]:
     """Train with the averages alone: the loss, and how many times as long as at first the weights are."""
-    train, _, _ = parts("fashion_mnist", 20_000)
+    train, _, _ = parts("fashion_mnist", 20_000, centred=True)
     net = network(variant, 1, steps, quick=False)
-    optimizer = SGD(net.parameters(), lr=RATES["batch norm, 128"], momentum=0.9)
+    optimizer = SGD(net.parameters(), lr=0.27, momentum=0.9)
     x, y = tl.tensor(train.images[:500]), train.labels[:500]
     lengths, losses = [], []
     for t in training(net, optimizer, stream(train, 128, seed), steps, f"{variant} {seed}"):
@@ -289,7 +289,7 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     with Experiment(__file__, args, {"rates": RATES}) as run:
         if args.grid:
-            search(run, train, VARIANTS, 0.01)
+            search(run, train, VARIANTS, 1e-3)
             return run.exit_code
         checks(run.report)
         found = run.over_seeds(train, VARIANTS[4:] if run.quick else VARIANTS, run.quick)

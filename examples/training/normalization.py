@@ -12,16 +12,15 @@ Claims: batch norm stops the drift of a layer's inputs ("internal covariate shif
 and makes sigmoids trainable; its statistics are poor in small batches, where group norm's are not. Layer norm suits
 recurrent networks, instance norm ignores the contrast of an image, weight norm adapts the size of its own steps.
 Shown: A. MNIST by three layers of 100 sigmoids, batches of 60: steps to 95% of 5,000 validation images (at most 9,000),
-and the drift of the median input of the last sigmoids: its sd over 3,000 steps, the mean of the units. B. 20,000 images
-of Fashion-MNIST by three convolutions, 5 epochs of batches of 32; batch norm is over all 32 or over groups down to 2,
-so the gradient has the same noise. C. The networks of B see test images with 0.3 to 3 times the contrast. D. MNIST
-read row by row by 64 LSTM cells: steps to 90% of 1,000 images. The rest is exact, and in the CHECKs.
-
+and the drift of the median input of the last sigmoids, as in training, both at one rate: its sd over 3,000 steps, the
+mean of the units. B. 20,000 images of Fashion-MNIST by three convolutions, 5 epochs of batches of 32; batch norm is
+over all 32 or over groups down to 2, so the gradient has the same noise. C. The networks of B see test images with 0.3
+to 3 times the contrast. D. MNIST read row by row by 64 LSTM cells: steps to 90%. The rest is exact, in the CHECKs.
 Simplified: small networks, nothing augmented. A begins with Gaussian weights, as in the paper, of sd 0.01, which it
 doesn't say, and again with Glorot's. Rates are the best of five or more each (`--grid`: seed 100, by validation).
-What came out: with Gaussian weights batch norm learns A in a third of the steps, with Glorot's hardly faster. Groups
-cost it under a point, and group norm is below: 2 images of 784 places have no poor statistics. Instance norm ignores
-contrast and is the best; layer norm doesn't speed up D. Five gates fail.
+Tried for B: SGD (Adam is better for batch norm over 32, and for group norm), weight decay, averages by 0.02, pixels
+from 0 to 1, 2 to 32 groups; for D: no forget bias, smaller gains, SGD, batches of 32 and 256, pixels from -1 to 1.
+What came out: TODO
 
     python -m examples normalization            all of it, three seeds
     python -m examples normalization --quick    A and B on scikit-learn's digits with a tenth of the steps
@@ -37,7 +36,7 @@ import numpy as np
 
 import tinygrad_lite as tl
 from examples.common import About, Experiment, Report, command_line, figures, percent, spread
-from examples.common.classifying import outputs, parts, right, search, stream, training
+from examples.common.classifying import as_trained, gradient, outputs, parts, right, search, stream, training
 from examples.common.ghosts import Ghosts, small_network
 from tinygrad_lite import layers as nn
 from tinygrad_lite.data import Images
@@ -53,16 +52,17 @@ ABOUT = About(
 SIZES = (32, 16, 8, 4, 2)
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     **{f"batch norm over {n}": lambda c, n=n: Ghosts(nn.BatchNorm2d(c), 32 // n) for n in SIZES},
-    "group norm": lambda c: nn.GroupNorm(4, c),
+    "group norm": lambda c: nn.GroupNorm(16, c),
     "layer norm": lambda c: nn.GroupNorm(1, c),
     "instance norm": lambda c: nn.InstanceNorm2d(c, affine=True),
     "weight norm": lambda c: nn.Identity(),
     "no norm": lambda c: nn.Identity(),
 }
+FOUND = {"no norm": 2.43, "batch norm": 7.29, "no norm, Glorot": 2.43, "batch norm, Glorot": 7.29}
 RATES = {
-    "sigmoids": {"no norm": 2.43, "batch norm": 7.29, "no norm, Glorot": 2.43, "batch norm, Glorot": 7.29},
-    "convolve": dict(zip(NORMS, (0.729, 0.243, 0.243, 0.729, 0.243, 0.081, 0.081, 0.243, 0.001, 0.081))),
-    "rows": {"no norm": 0.003, "layer norm": 0.003},
+    "sigmoids": FOUND | {"batch norm, slow": FOUND["no norm"]},
+    "convolve": dict(zip(NORMS, (*[0.027] * 5, 0.009, 0.009, 0.027, 0.001, 0.009))),
+    "rows": {"no norm": 0.009, "layer norm": 0.027},
 }
 
 # --------------------------------------------------------------------------- models
@@ -81,15 +81,17 @@ def sigmoid_layers(name: str, inputs: int) -> nn.Sequential:
 
 
 class Rows(nn.Module):
-    """Reads an image row by row. Pixels from -1 to 1: after rows of zeros the state would be 0, without a variance."""
+    """Reads an image row by row."""
 
     def __init__(self, norm: bool) -> None:
         super().__init__()
         self.reader = (nn.LayerNormLSTM if norm else nn.LSTM)(28, 64)
         self.says = nn.Linear(64, 10)
+        with tl.no_grad():
+            self.reader.bias_ih_l0[64:128] += 1  # at first it forgets little
 
     def forward(self, x: tl.Tensor) -> tl.Tensor:
-        _, (h, _) = self.reader(2 * tl.permute(x[:, 0], (1, 0, 2)) - 1)
+        _, (h, _) = self.reader(tl.permute(x[:, 0], (1, 0, 2)))
         return self.says(h[0])
 
 
@@ -112,7 +114,7 @@ def sigmoids(name: str, seed: int, quick: bool, lr: float | None = None) -> dict
     for t in training(net, optimizer, stream(train, 60, seed), steps, f"{name} {seed}"):
         if t % every == 0:
             curve.append(right(net, held))
-            units.append(np.percentile(outputs(net[:-2], held.images[:500]), (15, 50, 85), axis=0))
+            units.append(np.percentile(as_trained(net[:-2], held.images[:500]), (15, 50, 85), axis=0))
             if t >= 3_000 and max(curve) >= goal:
                 break
     seen = np.array(units[:121])  # (times, 3, 100), of 3,000 steps
@@ -121,29 +123,30 @@ def sigmoids(name: str, seed: int, quick: bool, lr: float | None = None) -> dict
 
 def convolve(name: str, seed: int, quick: bool, lr: float | None = None) -> dict[str, Any]:
     """B and C: the share of test images that is right, as they are and with other contrasts."""
-    train, held, test = parts("digits") if quick else parts("fashion_mnist", 20_000)
-    steps = 312 if quick else 625 if lr else 3_125  # a search has one epoch, not five
+    train, held, test = parts("digits") if quick else parts("fashion_mnist", 20_000, centred=True)
+    steps = 312 if quick else 1_000 if lr else 3_125  # a search has a third of the training
     net = small_network(NORMS[name], bias=name in ("weight norm", "no norm"))
     if name == "weight norm":
         for layer in (net[0], net[3], net[6], net[10]):
             nn.weight_norm(layer)
         nn.init_weight_norm_(net, tl.tensor(train.images[:500]))
-    optimizer = SGD(net.parameters(), lr=lr or (0.09 if quick else RATES["convolve"][name]), momentum=0.9)
+    optimizer = Adam(net.parameters(), lr=lr or (0.01 if quick else RATES["convolve"][name]))
     schedule = CosineAnnealingLR(optimizer, steps)
     for t in training(net, optimizer, stream(train, 32, seed), steps, f"{name} {seed}"):
         if t and not quick:
             schedule.step()
     if lr:
         return {"score": right(net, held)}
-    contrast = np.exp(np.random.default_rng(3).uniform(np.log(0.3), np.log(3), (len(test.labels), 1, 1, 1)))
-    other = Images(test.images * contrast.astype(np.float32), test.labels)
-    parameters = sum(p.size for p in net.parameters())
-    return {"test": right(net, test), "contrast": right(net, other), "parameters": parameters}
+    times = np.float32(np.exp(np.random.default_rng(3).uniform(np.log(0.3), np.log(3), (len(test.labels), 1, 1, 1))))
+    result, black = {"test": right(net, test), "parameters": sum(p.size for p in net.parameters())}, test.images.min()
+    for what, level in (("contrast", 0), ("brightness", black)):  # from the mean grey, or from black
+        result[what] = right(net, Images((test.images - level) * times + level, test.labels))
+    return result
 
 
 def rows(name: str, seed: int, quick: bool, lr: float | None = None) -> dict[str, Any]:
     """D: the steps that it takes to read."""
-    train, held, _ = parts("mnist")
+    train, held, _ = parts("mnist", centred=True)
     held, net = Images(held.images[:1_000], held.labels[:1_000]), Rows(name == "layer norm")
     optimizer = Adam(net.parameters(), lr=lr or RATES["rows"][name])
     steps = training(net, optimizer, stream(train, 64, seed), 600, f"{name} {seed}")
@@ -206,30 +209,24 @@ def checks(report: Report) -> None:
     report.check("weight norm: SGD never makes v shorter", grown.min() >= 0, f"grown by {grown.sum(0).mean():.2f}")
 
 
-def gradient(net: nn.Module, x: tl.Tensor, y: np.ndarray) -> np.ndarray:
-    """Of the loss, in one piece; it is left in the parameters as well."""
-    net.zero_grad()
-    tl.cross_entropy(net(x), y).backward()
-    return np.concatenate([p.grad.numpy().ravel() for p in net.parameters()])
-
-
 # --------------------------------------------------------------------------- the program
 
 
 def judge(report: Report, learnt: dict, seen: dict, read: dict, quick: bool) -> None:
     """Hold what was measured against what was claimed."""
     times, points, count = "{:.1f}x".format, "{:+.2%}".format, "{:.3g}".format
+    slow = "batch norm" if quick else "batch norm, slow"
 
     def of(found: dict, what: str) -> dict[str, np.ndarray]:
         return {name: np.array([r[what] for r in runs]) for name, runs in found.items()}
 
     steps, drift, test, contrast = of(learnt, "steps"), of(learnt, "drift"), of(seen, "test"), of(seen, "contrast")
-    for told, values, least, paper in (
-        (f"steps to {'90' if quick else '95'}% with sigmoids", steps, 3, "14x (ImageNet, aleju/papers)"),
-        ("drift of the inputs of the last sigmoids", drift, 2, ""),
+    for told, values, norm, least, paper in (
+        (f"steps to {'90' if quick else '95'}% with sigmoids", steps, "batch norm", 3, "14x (ImageNet, aleju/papers)"),
+        ("drift of the inputs of the last sigmoids", drift, slow, 2, ""),
     ):
-        ratio, baseline = values["no norm"] / values["batch norm"], f"{spread(values['no norm'], count)} (no norm)"
-        report.gate(f"{told}: no norm / batch norm", ratio, 1.5 if quick else least, times, paper, baseline)
+        ratio, baseline = values["no norm"] / values[norm], f"{spread(values['no norm'], count)} (no norm)"
+        report.gate(f"{told}: no norm / {norm}", ratio, 1.5 if quick else least, times, paper, baseline)
     wide, two, group = (test[name] for name in ("batch norm over 32", "batch norm over 2", "group norm"))
     told, paper = f"{spread(two, percent)} (batch norm over 2)", "10.6 points (ImageNet, aleju/papers)"
     what, gain = "groups of 2: group norm - batch norm", group - two
@@ -240,8 +237,9 @@ def judge(report: Report, learnt: dict, seen: dict, read: dict, quick: bool) -> 
         report.claim(what, gain.mean() >= 0, spread(gain, points), "≥ 0", paper, told, gain)
         return
     report.gate(what, gain, 0.02, points, paper, told)
-    ratio = steps["no norm, Glorot"] / steps["batch norm, Glorot"]
-    report.claim("the same with Glorot's weights", ratio.mean() >= 3, spread(ratio, times), "≥ 3x", values=ratio)
+    glorot, best = steps["no norm, Glorot"] / steps["batch norm, Glorot"], drift["no norm"] / drift["batch norm"]
+    for told, ratio, least in (("steps, with Glorot's weights", glorot, 3), ("drift, each at its best rate", best, 2)):
+        report.claim(told, ratio.mean() >= least, spread(ratio, times), f"≥ {least}x", values=ratio)
     report.gate("batch norm over 2 loses", wide - two, 0.03, points, "", f"{spread(wide, percent)} (over 32)")
     for name, paper in (("group norm", "-0.5"), ("layer norm", "-1.7"), ("instance norm", "-4.8")):
         gap, paper = test[name] - wide, f"{paper} points (ImageNet, aleju/papers)"
@@ -251,6 +249,8 @@ def judge(report: Report, learnt: dict, seen: dict, read: dict, quick: bool) -> 
     lost, told = {name: test[name] - contrast[name] for name in test}, "contrast times 0.3 to 3 costs"
     report.gate(f"{told} instance norm", lost["instance norm"], None, points, at_most=0.02)
     report.gate(f"{told} batch norm", lost["batch norm over 32"], 0.1, points)
+    gap = test["batch norm over 32"] - of(seen, "brightness")["batch norm over 32"]
+    report.claim("brightness times 0.3 to 3 costs batch norm", gap.mean() >= 0.1, spread(gap, points), "≥ 10 points")
     with_norm, without = of(read, "steps")["layer norm"], of(read, "steps")["no norm"]
     ratio, told = with_norm / without, f"{spread(without, count)} (no norm)"
     report.gate("steps of an LSTM to 90%: layer norm / no norm", ratio, None, "{:.2f}x".format, "", told, at_most=0.8)
@@ -260,7 +260,7 @@ def draw(learnt: dict, seen: dict, read: dict) -> Any:
     """The inputs of a sigmoid over the training, how accuracy depends on the size of the groups, and the readers."""
     titles = ["Input of a sigmoid: no norm", "The same with batch norm", "Test images", "Reading row by row"]
     figure, panels = figures.panels(*titles[: 4 if read else 3], columns=2, size=(5, 3.4))
-    for axes, name in zip(panels, ("no norm", "batch norm")):
+    for axes, name in zip(panels, ("no norm", "batch norm, slow" if read else "batch norm")):
         low, middle, high = np.array(learnt[name][0]["unit"]).T
         axes.plot(steps := np.arange(len(middle)) * learnt[name][0]["every"], middle, label="median")
         axes.fill_between(steps, low, high, alpha=0.25, linewidth=0, label="15% to 85%")
@@ -287,11 +287,11 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     with Experiment(__file__, args, {"rates": RATES}) as run:
         if args.grid:
-            for work, lowest in ((sigmoids, 0.27), (convolve, 0.003), (rows, 1e-3)):
-                search(run, work, RATES[work.__name__], lowest)
+            for work, lowest in ((sigmoids, 0.27), (convolve, 1e-3), (rows, 1e-3)):
+                search(run, work, list(RATES[work.__name__])[: 4 if work is sigmoids else 10], lowest)
             return run.exit_code
         checks(run.report)
-        learnt = run.over_seeds(sigmoids, list(RATES["sigmoids"])[: 2 if run.quick else 4], run.quick)
+        learnt = run.over_seeds(sigmoids, list(RATES["sigmoids"])[: 2 if run.quick else 5], run.quick)
         three = ["batch norm over 32", "batch norm over 2", "group norm"]
         seen = run.over_seeds(convolve, three if run.quick else list(NORMS), run.quick)
         read = {} if run.quick else run.over_seeds(rows, ["no norm", "layer norm"], False)
