@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_lite as tl
 from examples.common import Experiment, command_line
-from examples.common.classifying import parts, right, search, stream, training
+from examples.common.classifying import as_trained, parts, right, search, stream, training
 from examples.common.ghosts import Ghosts, small_network
 from tinygrad_lite import layers as nn
 from tinygrad_lite.data import Images
@@ -61,6 +61,24 @@ def test_the_parts_of_the_digits_are_disjoint_and_always_the_same():
     assert len(few.labels) == 300 and np.bincount(few.labels).min() >= 28
     known = {image.tobytes() for image in train.images}
     assert not any(image.tobytes() in known for part in (held, test) for image in part.images)
+
+
+def test_centred_images_have_the_mean_and_the_deviation_of_those_to_train_on():
+    plain, centred = parts("digits"), parts("digits", centred=True)
+    mean, deviation = plain[0].images.mean(), plain[0].images.std()
+    assert abs(centred[0].images.mean()) < 1e-5 and abs(centred[0].images.std() - 1) < 1e-5
+    for before, after in zip(plain, centred):
+        np.testing.assert_allclose(after.images * deviation + mean, before.images, atol=1e-6)
+        assert np.array_equal(before.labels, after.labels)
+
+
+def test_as_trained_is_normalised_by_what_it_gets_and_leaves_the_averages():
+    net = nn.Sequential(nn.BatchNorm1d(3))
+    x = np.random.default_rng(0).normal(5, 2, (50, 3)).astype(np.float32)
+    found = as_trained(net, x)
+    np.testing.assert_allclose([found.mean(0), found.std(0)], [[0] * 3, [1] * 3], atol=1e-4)
+    assert net[0].running_mean.numpy().max() == 0 and net[0].running_var.numpy().min() == 1
+    assert int(net[0].num_batches_tracked) == 0
 
 
 def test_training_makes_so_many_steps_and_learns():
