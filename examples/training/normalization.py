@@ -47,7 +47,7 @@ from tinygrad_lite.optim import SGD, Adam, CosineAnnealingLR
 ABOUT = About(
     summary="Batch, layer, instance, group and weight normalisation, and what each is for",
     paper="Ioffe, Szegedy 2015, 1502.03167; Wu, He 2018, 1803.08494",
-    minutes=17,
+    minutes=12,
     quick_minutes=0.5,
 )
 
