@@ -30,7 +30,7 @@ def test_every_check_holds(tmp_path):
 
 def test_a_short_training_learns():
     tl.manual_seed(0)
-    result = example.train("renorm, two classes", 0, quick=True, lr=0.1)
+    result = example.train("renorm, two classes", 0, quick=True, lr=0.01)
     assert result["score"] > 0.9
 
 
