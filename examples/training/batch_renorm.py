@@ -16,10 +16,10 @@ gradient, has all classes about equally. Batch norm for 4% of the steps, d_max i
 infer with the averages; as a diagnosis, batch norm of (iii) also with the statistics of test images in such groups.
 
 Simplified: the paper has Inception-v3 and ImageNet. The rate, Adam's, is the best of five or more in each case
-(`--grid`: seed 100, 500 steps, by validation) and falls along a cosine. The quick run's is 0.01 and stays. The averages
-move by 0.2 a step: the schedule has a hundredth of the paper's steps, so they must be faster as well. With 0.02, as
-first planned, or 0.05 they lag behind, and renorm is 2 points worse in (iii); 0.1 and 0.5 are between. Also tried
-there: SGD with momentum, other rates, pixels from 0 to 1. What came out: TODO
+(`--grid`: seed 100, 500 steps, by validation) and falls along a cosine. The averages move by 0.2 a step: in training
+this short 0.02, as first planned, and 0.05 lag behind and cost (iii) 2 points (SGD as well); 0.1 and 0.5 are between.
+What came out: (iii) is as claimed, renorm 85.1%, batch norm 73.3%; but renorm is 3 points below batch norm over 128,
+and half a point below batch norm in (ii): two gates fail. By averages alone the loss explodes with one seed of three.
 
     python -m examples batch_renorm            six trainings, three seeds
     python -m examples batch_renorm --quick    (iii) with two hidden layers on scikit-learn's digits
@@ -44,7 +44,7 @@ from tinygrad_lite.optim import SGD, Adam, CosineAnnealingLR
 ABOUT = About(
     summary="Batch renormalisation, for small batches and for batches of two classes",
     paper="Ioffe 2017, arXiv:1702.03275",
-    minutes=18,
+    minutes=11,
     quick_minutes=0.2,
 )
 
