@@ -27,7 +27,7 @@ from tinygrad_lite.kernels.compiled import FLOATS, compiled, contiguous
 from tinygrad_lite.kernels.rows import along
 from tinygrad_lite.kernels.threads import spread
 from tinygrad_lite.kernels.twins import normalization as twins
-from tinygrad_lite.kernels.vectors import copy_past, settle
+from tinygrad_lite.kernels.vectors import settle
 
 PIECE = 2048  # values that moments reads at a time
 LARGE = 1 << 23  # bytes of a result from which on it is written past the caches, even if it is read right after
@@ -151,16 +151,15 @@ def normalize_rows(x, y, out, sizes, start, stop, vectors, mean, var, eps, centr
 
 
 @compiled
-def normalize_vectors(x, out, start, stop, vectors, mean, var, eps, centred, past):
+def normalize_vectors(x, out, start, stop, vectors, mean, var, eps, centred):
     """`normalize` of the vectors start ... stop.
 
     One is in the cache when it is read again, so its statistics are about its own mean at once.
     """
     real = x.dtype.type
     _, groups, channels = vectors.shape
-    line, flat = np.empty(channels, x.dtype), out.reshape(out.size)
     for b in range(start, stop):
-        row, to, w, c = x[b], line if past else out[b], vectors[0, b % groups], vectors[1, b % groups]
+        row, to, w, c = x[b], out[b], vectors[0, b % groups], vectors[1, b % groups]
         middle = total = squares = real(0)
         if centred:
             for k in range(channels):
@@ -176,10 +175,6 @@ def normalize_vectors(x, out, start, stop, vectors, mean, var, eps, centred, pas
         scale, shift = real(rstd), real(-off * rstd)
         for k in range(channels):
             to[k] = ((row[k] - middle) * scale + shift) * w[k] + c[k]
-        if past:
-            copy_past(flat, b * channels, line, 0, channels)
-    if past:
-        settle()
 
 
 def normalize_columns(
@@ -250,7 +245,7 @@ def normalize(
     arrays: list[Any]
     if samples == places == 1 and not add and not rectify:
         run, arrays = normalize_vectors, [a.reshape(count, channels) for a in (x, out)]
-        rest: tuple = (vectors, mean, var, eps, centre, out.nbytes >= LARGE)
+        rest: tuple = (vectors, mean, var, eps, centre)
     else:
         run, arrays = normalize_rows, [a.reshape(-1) for a in (x, y, out)] + [(samples, count, places)]
         rest = (vectors, mean, var, eps, centre, add, x.dtype.type(0 if rectify else -np.inf), beyond(out, places))
@@ -337,7 +332,7 @@ def back_rows(g, x, out, h, dx, sizes, start, stop, slopes, vectors, mean, var, 
 
 
 @compiled
-def back_vectors(g, x, dx, start, stop, slopes, vectors, mean, var, eps, centred, past):
+def back_vectors(g, x, dx, start, stop, slopes, vectors, mean, var, eps, centred):
     """`normalize_back` of the vectors start ... stop, neither masked nor copied.
 
     Two short loops rather than one list of results: the compiler makes vectors only where it has few arrays to tell
@@ -346,15 +341,13 @@ def back_vectors(g, x, dx, start, stop, slopes, vectors, mean, var, eps, centred
     real = x.dtype.type
     _, groups, channels = vectors.shape
     parts = np.empty((2, groups, channels), x.dtype)
-    line, flat = np.empty(channels, x.dtype), dx.reshape(dx.size)
     for first in range(start, stop, BLOCK):
         for i in range(groups):
             for k in range(channels):
                 parts[0, i, k] = parts[1, i, k] = 0
         for b in range(first, min(stop, first + BLOCK)):
             group = b % groups
-            up, row, w, dw, db = g[b], x[b], vectors[0, group], parts[0, group], parts[1, group]
-            to = line if past else dx[b]
+            up, row, to, w, dw, db = g[b], x[b], dx[b], vectors[0, group], parts[0, group], parts[1, group]
             rstd = 1 / np.sqrt(var[b] + eps)
             middle, scale, shift = real(mean[b]), real(rstd), real((real(mean[b]) - mean[b]) * rstd)
             total = product = real(0)
@@ -367,14 +360,10 @@ def back_vectors(g, x, dx, start, stop, slopes, vectors, mean, var, eps, centred
             d, s = real(-product * rstd / channels), real(-total * rstd / channels if centred else 0.0)
             for k in range(channels):
                 to[k] = up[k] * w[k] * scale + ((row[k] - middle) * scale + shift) * d + s
-            if past:
-                copy_past(flat, b * channels, line, 0, channels)
         for i in range(groups):
             for k in range(channels):
                 slopes[0, i, k] += parts[0, i, k]
                 slopes[1, i, k] += parts[1, i, k]
-    if past:
-        settle()
 
 
 def normalize_back(
@@ -399,7 +388,6 @@ def normalize_back(
     arrays: list[Any]
     if samples == places == 1 and not masked and not copy:
         run, arrays = back_vectors, [a.reshape(count, channels) for a in (g, x, dx)]
-        rest += (dx.nbytes >= LARGE,)
     else:
         seen = contiguous(out) if masked else x
         run, arrays = back_rows, [a.reshape(-1) for a in (g, x, seen, h, dx)] + [(samples, count, places)]

@@ -279,25 +279,6 @@ def copy(typing: Any, to: Any, i: Any, source: Any, j: Any, n: Any) -> Any:
 
 
 @intrinsic
-def copy_past(typing: Any, to: Any, i: Any, source: Any, j: Any, n: Any) -> Any:
-    """`copy` past the caches, but for what is no whole aligned vector at the ends; it takes `settle` in the end."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        emit = Emit(context, builder, to.dtype)
-        there, here = (emit.data(signature.args[k], args[k]) for k in (0, 2))
-        begin = emit.unaligned(there, args[1], args[4])
-        whole = builder.add(begin, builder.and_(builder.sub(args[4], begin), INT(-emit.lanes)))
-        for k, low, high in ((INT(0), INT(0), begin), (whole, whole, args[4])):
-            mask = emit.mask(k, low, high)
-            emit.store_some(emit.load_some(here, builder.add(args[3], k), mask), there, builder.add(args[1], k), mask)
-        with cgutils.for_range_slice(builder, begin, whole, INT(emit.lanes), INT) as (k, _):
-            emit.store_past(emit.load(here, builder.add(args[3], k)), there, builder.add(args[1], k))
-        return context.get_dummy_value()
-
-    return types.void(to, i, source, j, n), generate
-
-
-@intrinsic
 def gather(
     typing: Any, to: Any, t: Any, where: Any, source: Any, s: Any, starts: Any, low: Any, high: Any, lane: Any, p: Any,
     whole: Any,
