@@ -12,7 +12,6 @@ import json
 import os
 import sys
 from datetime import date
-from itertools import chain
 from pathlib import Path
 
 ROUNDS = 3
@@ -60,13 +59,14 @@ def main() -> int:
     print(f"{machine.processor}, {machine.threads} threads; {machine.versions}")
     print(f"peaks: {machine.flops / 1e9:.0f} GFLOP/s, {machine.bandwidth / 1e9:.0f} GB/s")
     comparisons = {group.name: [Comparison(group.name, row) for row in rows] for group, rows in chosen if rows}
-    with Process(LIBRARIES[0], options.threads) as ours, Process(LIBRARIES[1], options.threads) as theirs:
-        for turn in range(ROUNDS):
-            for comparison in chain(*comparisons.values()):
-                some = pairs * (turn + 1) // ROUNDS - pairs * turn // ROUNDS
-                if some:
+    for turn in range(ROUNDS):
+        some = pairs * (turn + 1) // ROUNDS - pairs * turn // ROUNDS
+        for rows_of_group in comparisons.values() if some else ():
+            # New processes: what other rows have left in memory is no part of a row.
+            with Process(LIBRARIES[0], options.threads) as ours, Process(LIBRARIES[1], options.threads) as theirs:
+                for comparison in rows_of_group:
                     comparison.measure(ours, theirs, some, least)
-            print(f"round {turn + 1} of {ROUNDS}", file=sys.stderr, flush=True)
+        print(f"round {turn + 1} of {ROUNDS}", file=sys.stderr, flush=True)
     tables: list[tuple[Group, list[Result]]] = []
     for group, rows in chosen:
         results = [comparison.result() for comparison in comparisons.get(group.name, [])]

@@ -59,8 +59,8 @@ def document(
         f"{machine.bandwidth / 1e9:.0f} GB/s (copy).",
         "",
         "Each row ran in both libraries, float32, in separate processes taken in turn, after their results were found "
-        "equal; the pairs of a row are spread over the whole run. The ratio is PyTorch's time divided by ours, the "
-        "median over the pairs: above 1, ours is faster. "
+        "equal; the pairs of a row are spread over the whole run, with new processes for each group. The ratio is "
+        "PyTorch's time divided by ours, the median over the pairs: above 1, ours is faster. "
         "Operations are counted as the definition has them; Winograd's algorithm needs fewer, and may pass the peak.",
     ]
     for group, results in tables:
