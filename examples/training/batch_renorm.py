@@ -17,7 +17,7 @@ infer with the averages; as a diagnosis, batch norm of (iii) also with the stati
 
 Simplified: the paper has Inception-v3 and ImageNet. The rate, Adam's, is the best of five or more in each case
 (`--grid`: seed 100, 500 steps, by validation) and falls along a cosine. The averages move by 0.2 a step: in training
-this short 0.02, as first planned, and 0.05 lag behind and cost (iii) 2 points (SGD as well); 0.1 and 0.5 are between.
+this short 0.02, as first planned, and 0.05 lag behind, and renorm is worse in (iii); 0.1 and 0.5 were tried as well.
 What came out: (iii) is as claimed, renorm 85.1%, batch norm 73.3%; but renorm is 3 points below batch norm over 128,
 and half a point below batch norm in (ii): two gates fail. By averages alone the loss explodes with one seed of three.
 
