@@ -12,17 +12,17 @@ Claims: batch norm stops the drift of a layer's inputs ("internal covariate shif
 and makes sigmoids trainable; its statistics are poor in small batches, where group norm's are not. Layer norm suits
 recurrent networks, instance norm ignores the contrast of an image, weight norm adapts the size of its own steps.
 Shown: A. MNIST by three layers of 100 sigmoids, batches of 60: steps to 95% of 5,000 validation images (at most 9,000),
-and the drift of the median input of the last sigmoids, as in training, both at one rate: its sd over 3,000 steps, the
-mean of the units. B. 20,000 images of Fashion-MNIST by three convolutions, 5 epochs of batches of 32; batch norm is
+and the drift of the median input of the last sigmoids, at best rates and at one: its sd over 3,000 steps,
+the mean of the units. B. 20,000 images of Fashion-MNIST by three convolutions, 5 epochs of batches of 32; batch norm is
 over all 32 or over groups down to 2, so the gradient has the same noise. C. The networks of B see test images with 0.3
 to 3 times the contrast. D. MNIST read row by row by 64 LSTM cells: steps to 90%. The rest is exact, in the CHECKs.
 
 Simplified: small networks, nothing augmented. A begins with Gaussian weights, as in the paper, of sd 0.01, which it
 doesn't say, and again with Glorot's. Rates are the best of five or more each (`--grid`: seed 100, by validation).
-Tried in B: SGD (worse for batch norm over 32 and group norm), weight decay, averages by 0.02, pixels from 0 to 1, 2 to
-32 groups. In D: pixels from -1 to 1, no forget bias, smaller gains, SGD, batches of 32 and 256.
-What came out: batch norm learns A in a third of the steps, with Glorot's weights hardly faster. In B groups of 2 cost
-it 2.6 points and group norm gains 1.4: less than the gates ask. Layer norm doesn't speed up D. Three gates fail.
+Tried: in B SGD, weight decay, averages by 0.02, 2 to 32 groups; in D other pixels, biases, gains, batches, and SGD.
+What came out: batch norm learns A in a third of the steps, but drifts 1.7, not 2 times less, at its own faster rate. In
+B groups of 2 cost it 2.6 points, group norm gains 1.4; layer norm doesn't speed up D: four gates fail. C's holds since
+images are centred: by brightness (pixels from 0 to 1, as first planned) batch norm loses 5 points, not 10.
 
     python -m examples normalization            all of it, three seeds
     python -m examples normalization --quick    A and B on scikit-learn's digits with a tenth of the steps
@@ -221,12 +221,12 @@ def judge(report: Report, learnt: dict, seen: dict, read: dict, quick: bool) -> 
         return {name: np.array([r[what] for r in runs]) for name, runs in found.items()}
 
     steps, drift, test, contrast = of(learnt, "steps"), of(learnt, "drift"), of(seen, "test"), of(seen, "contrast")
-    for told, values, norm, least, paper in (
-        (f"steps to {'90' if quick else '95'}% with sigmoids", steps, "batch norm", 3, "14x (ImageNet, aleju/papers)"),
-        ("drift of the inputs of the last sigmoids", drift, "batch norm" if quick else "batch norm, slow", 2, ""),
+    for told, values, least, paper in (
+        (f"steps to {'90' if quick else '95'}% with sigmoids", steps, 3, "14x (ImageNet, aleju/papers)"),
+        ("drift of the inputs of the last sigmoids", drift, 2, ""),
     ):
-        ratio, baseline = values["no norm"] / values[norm], f"{spread(values['no norm'], count)} (no norm)"
-        report.gate(f"{told}: no norm / {norm}", ratio, 1.5 if quick else least, times, paper, baseline)
+        ratio, baseline = values["no norm"] / values["batch norm"], f"{spread(values['no norm'], count)} (no norm)"
+        report.gate(f"{told}: no norm / batch norm", ratio, 1.5 if quick else least, times, paper, baseline)
     wide, two, group = (test[name] for name in ("batch norm over 32", "batch norm over 2", "group norm"))
     told, paper = f"{spread(two, percent)} (batch norm over 2)", "10.6 points (ImageNet, aleju/papers)"
     what, gain = "groups of 2: group norm - batch norm", group - two
@@ -237,8 +237,8 @@ def judge(report: Report, learnt: dict, seen: dict, read: dict, quick: bool) -> 
         report.claim(what, gain.mean() >= 0, spread(gain, points), "≥ 0", paper, told, gain)
         return
     report.gate(what, gain, 0.02, points, paper, told)
-    glorot, best = steps["no norm, Glorot"] / steps["batch norm, Glorot"], drift["no norm"] / drift["batch norm"]
-    for told, ratio, least in (("steps, with Glorot's weights", glorot, 3), ("drift, each at its best rate", best, 2)):
+    glorot, slow = steps["no norm, Glorot"] / steps["batch norm, Glorot"], drift["no norm"] / drift["batch norm, slow"]
+    for told, ratio, least in (("steps, with Glorot's weights", glorot, 3), ("drift, both at one rate", slow, 2)):
         report.claim(told, ratio.mean() >= least, spread(ratio, times), f"≥ {least}x", values=ratio)
     report.gate("batch norm over 2 loses", wide - two, 0.03, points, "", f"{spread(wide, percent)} (over 32)")
     for name, paper in (("group norm", "-0.5"), ("layer norm", "-1.7"), ("instance norm", "-4.8")):

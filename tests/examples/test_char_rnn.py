@@ -13,7 +13,7 @@ from examples import __main__ as program
 from examples.common import Report
 from examples.common.baselines import ngram_loss
 from examples.common.exact import graph_size, slope_errors
-from examples.common.sequences import adding, columns, gradient_by_lag, pieces, sample
+from examples.common.sequences import adding, columns, equation_error, gradient_by_lag, pieces, sample
 from examples.text import char_rnn as ex
 
 for package in ("matplotlib", "tqdm"):
@@ -37,6 +37,13 @@ def test_a_short_training_learns():
     for _ in ex.fit(net, ids, 150, 12, 2e-2):
         pass
     assert ex.evaluate(net, ids[:600]) < 0.1 < 0.9 < before
+
+
+def test_a_wrong_equation_is_found():
+    tl.manual_seed(0)
+    cell = ex.CELLS["GRU"](5, 4)
+    assert equation_error(cell, ex.gru_step) < 1e-6
+    assert equation_error(cell, lambda x, h, *weights: (1.01 * ex.gru_step(x, h, *weights)[0],)) > 1e-3
 
 
 def test_a_quick_run_reports(tmp_path, monkeypatch):
