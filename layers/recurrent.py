@@ -44,6 +44,7 @@ class _Weights(Module):
 
     blocks = 1
     states = 1
+    function: Any = None  # which does all times of a layer, tl.lstm or tl.gru
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool) -> None:
         super().__init__()
@@ -83,7 +84,7 @@ class _Weights(Module):
 
     def run(self, x: Tensor, states: list, weights: list, lengths: Any = None, reverse: bool = False) -> tuple:
         """One direction of one layer: out (T, N, H), then its last states (N, H)."""
-        raise NotImplementedError
+        return self.function(*[x, *states, *weights, lengths, reverse])
 
     def given(self, hx: Any, lead: tuple[int, ...], dtype: Any) -> list[Tensor]:
         """The states that `hx` stands for, zeros if it is None. Raises ValueError for another number or shape."""
@@ -122,7 +123,7 @@ def gated(sums: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _LSTM(_Weights):
-    blocks, states = 4, 2
+    blocks, states, function = 4, 2, staticmethod(tl.lstm)
     proj_size = 0
 
     def sizes(self) -> list[int]:
@@ -134,7 +135,7 @@ class _LSTM(_Weights):
 
     def run(self, x: Tensor, states: list, weights: list, lengths: Any = None, reverse: bool = False) -> tuple:
         if not self.proj_size:
-            return tl.lstm(*[x, *states, *weights, lengths, reverse])
+            return super().run(x, states, weights, lengths, reverse)
         weight_ih, weight_hh, bias_ih, bias_hh, weight_hr = weights
         inputs = tl.unbind(tl.linear(x, weight_ih, bias_ih))
 
@@ -146,10 +147,7 @@ class _LSTM(_Weights):
 
 
 class _GRU(_Weights):
-    blocks = 3
-
-    def run(self, x: Tensor, states: list, weights: list, lengths: Any = None, reverse: bool = False) -> tuple:
-        return tl.gru(*[x, *states, *weights, lengths, reverse])
+    blocks, function = 3, staticmethod(tl.gru)
 
 
 class _Layers(_Weights):
@@ -215,19 +213,20 @@ class _Layers(_Weights):
 
     def _through_layers(self, x: Tensor, states: list[Tensor], lengths: Any) -> tuple[Tensor, list[Tensor]]:
         """out (T, N, D H) of the last layer, and the last states (num_layers D, N, H)."""
-        last: list[Any] = []
+        ends: list[Any] = []
         for layer in range(self.num_layers):
             if layer and self.dropout and self.training:
                 x = tl.dropout(x, self.dropout)
-            outs = []
-            for direction in self.directions:
-                begin = [s[len(last)] for s in states]
-                weights = self.named(f"_l{layer}{direction}")
-                out, *end = self.run(x, begin, weights, lengths, direction == "_reverse")
-                outs.append(out)
-                last.append(end)
-            x = tl.concatenate(outs, axis=-1) if len(outs) > 1 else outs[0]
-        return x, [tl.stack(end) for end in zip(*last)]
+            weights, many = [self.named(f"_l{layer}{direction}") for direction in self.directions], len(self.directions)
+            begin = [s[many * layer : many * (layer + 1)] for s in states]
+            if many == 2 and self.function:
+                x, *end = self.function(*[x, *begin, *weights[0], lengths, False, weights[1]])
+            else:
+                found = [self.run(x, [s[k] for s in begin], weights[k], lengths, k == 1) for k in range(many)]
+                outs, *last = zip(*found)
+                x, end = tl.concatenate(outs, axis=-1) if many == 2 else outs[0], [tl.stack(h) for h in last]
+            ends.append(end)
+        return x, [tl.concatenate(end) if len(end) > 1 else end[0] for end in zip(*ends)]
 
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}"
@@ -307,6 +306,8 @@ class LSTM(_LSTM, _Layers):
         if not 0 <= proj_size < max(hidden_size, 1):
             raise ValueError(f"LSTM: proj_size is {proj_size}; it must be less than hidden_size = {hidden_size}, or 0")
         self.proj_size = proj_size
+        if proj_size:
+            self.function = None
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype)
 
 

@@ -13,6 +13,8 @@ __all__ = ["LayerNormLSTM", "LayerNormLSTMCell", "MultiplicativeLSTM", "Multipli
 
 
 class _MultiplicativeLSTM(_LSTM):
+    function = None
+
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         hidden = self.hidden_size
         return super().shapes(inputs) | {"weight_mx": (hidden, inputs), "weight_mh": (hidden, hidden)}
@@ -30,6 +32,8 @@ class _MultiplicativeLSTM(_LSTM):
 
 
 class _LayerNormLSTM(_LSTM):
+    function = None
+
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         rows, hidden = (4 * self.hidden_size,), (self.hidden_size,)
         return super().shapes(inputs) | {"gain_ih": rows, "gain_hh": rows, "gain_c": hidden, "bias_c": hidden}

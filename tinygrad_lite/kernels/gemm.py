@@ -141,25 +141,10 @@ def multiply_add(out, o, step, x, i, apart, count, packed, depth, columns, width
 
 
 @compiled
-def pack_both(b, height, below, first, rows, columns, to, width):
-    """`pack` of some rows, from `first` on, of two matrices one below the other, b of so many rows."""
-    above = min(max(0, height - first), rows)
-    for panel in range(0, columns, width):
-        o, count = panel * rows, min(width, columns - panel)
-        for k in range(above):
-            copy(to, o + k * width, b, (first + k) * columns + panel, count)
-        for k in range(above, rows):
-            copy(to, o + k * width, below, (first + k - height) * columns + panel, count)
-        if count < width:
-            for k in range(rows):
-                to[o + k * width + count : o + (k + 1) * width] = 0
-
-
-@compiled
 def column_after(work, parts, columns):
     """The column of a, of a tile's first row, up to which so many numbers of the outs of `multiply_transposed` lie."""
     for m in range(columns):
-        for _, low, high, count, _, _, _ in parts:
+        for _, low, high, count, _ in parts:
             work -= count if low <= m < high else 0
         if work < 0:
             return m // ROWS * ROWS
@@ -170,24 +155,23 @@ def column_after(work, parts, columns):
 def multiply_transposed(a, a_step, parts, depth, width, start, stop):
     """out[m - low, c] += sum over k < depth of a[k * a_step + m] * b[k * columns + c], for columns m of a.
 
-    parts: tuples (out, low, high, columns, b, height, below), where m goes from `low` to `high`, and b continues with
-    `below` after `height` rows. Of the numbers of all outs in the order of m, from `start` to `stop`. The operands are
-    packed a block at a time, and a only once for all parts.
+    parts: tuples (out, low, high, columns, b), where m goes from `low` to `high`. Of the numbers of all outs in the
+    order of m, from `start` to `stop`. The operands are packed a block at a time, and a only once for all parts.
     """
     start, stop = column_after(start, parts, a_step), column_after(stop, parts, a_step)
     size = 0
-    for _, _, _, columns, _, _, _ in parts:
+    for _, _, _, columns, _ in parts:
         size += -(-columns // width) * width
     left, right = np.empty(DEPTH * GROUP * width, a.dtype), np.empty(DEPTH * size, a.dtype)
     for first in range(0, depth, DEPTH):
         block, p = min(DEPTH, depth - first), 0
-        for _, _, _, columns, b, height, below in parts:
-            pack_both(b, height, below, first, block, columns, right[p:], width)
+        for _, _, _, columns, b in parts:
+            pack(b, first * columns, columns, 1, block, columns, right[p:], width)
             p += -(-columns // width) * width * block
         for panels in range(start, stop, GROUP * width):
             last, p = min(panels + GROUP * width, stop), 0
             pack(a, first * a_step + panels, a_step, 1, block, last - panels, left, width)
-            for out, low, high, columns, _, _, _ in parts:
+            for out, low, high, columns, _ in parts:
                 m = max(panels, low)
                 while m < min(last, high):
                     panel, row = divmod(m - panels, width)
@@ -257,15 +241,10 @@ def packed(*matrices: np.ndarray) -> tuple[list[np.ndarray], int]:
     return panels, width
 
 
-def add_transposed_products(a: np.ndarray, *parts: tuple[np.ndarray, int, np.ndarray, np.ndarray]) -> None:
-    """out += a[:, low : low + len(out)].T @ b for each part (out, low, b, below), where b continues with `below`.
-
-    There are one or two parts; all arrays are C-contiguous.
-    """
-    width = 2 * BYTES // a.itemsize
-    flat = tuple(
-        (out.ravel(), low, low + len(out), b.shape[1], b.ravel(), len(b), below.ravel()) for out, low, b, below in parts
-    )
+def add_transposed_products(a: np.ndarray, *parts: tuple[np.ndarray, int, np.ndarray]) -> None:
+    """out += a[:, low : low + len(out)].T @ b for each part (out, low, b); one or two, with outs that are C-contiguous."""
+    width, a = 2 * BYTES // a.itemsize, contiguous(a)
+    flat = tuple((out.ravel(), low, low + len(out), b.shape[1], contiguous(b).ravel()) for out, low, b in parts)
 
     def task(start: int, stop: int) -> None:
         multiply_transposed(a.ravel(), a.shape[1], flat, len(a), width, start, stop)
@@ -281,7 +260,7 @@ def matrix_product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     (rows, depth), columns = x.shape, y.shape[1]
     out = np.zeros((rows, columns), x.dtype)
     if x.T.flags.c_contiguous and not x.flags.c_contiguous:
-        add_transposed_products(contiguous(x.T), (out, 0, contiguous(y), y[:0]))
+        add_transposed_products(x.T, (out, 0, y))
         return out
     straight, width = y.flags.c_contiguous, 2 * BYTES // x.itemsize
     row_step, column_step = (columns, 1) if straight else (1, depth)

@@ -1,15 +1,15 @@
 """Recurrence through time in Numba: LSTM and GRU, forward and back; twins/recurrent.py says what they compute.
 
 What depends on the order of times is a small product and a few functions of each number at every time. Sequences
-don't depend on each other, so each thread takes its share of the batch through all times and waits for nobody. It packs
-the weights once for all times, into its own cache, and products add to where the other operand already lies: on the way
-there in the gates, which become their own squashed values in place; on the way back in the gradient of the state. All
-else is a few large products, before the first time or after the last.
+don't depend on each other, nor do directions, so each thread takes its share of them through all times and waits for
+nobody. It packs the weights once for all times, into its own cache, and products add to where the other operand already
+lies: on the way there in the gates, which become their own squashed values in place; on the way back in the gradient of
+the state. All else is a few large products, after the last time.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -85,16 +85,18 @@ def blocks(x, i, hidden):
 
 
 @compiled
-def run(gates, bias, x, packed_ih, packed_hh, width, h, c0, out, cells, lengths, reverse, sizes, start, stop):
-    """Sequences `start` to `stop` through all times. gates: to be filled in; h: h0 at first.
+def run(gates, bias, x, packed_ih, packed_hh, width, out, h, c, lengths, reverse, sizes, start, stop):
+    """Sequences `start` to `stop` through all times. gates and out: to be filled in.
 
-    All but lengths are flat. sizes: T, N, I, H, and of how many columns of the gates the input is a part, the first
-    ones, and the state, the last ones.
+    h and c: all states, (T + 1, N, H), of which those at first are there, in reverse the last ones. All but lengths are
+    flat. sizes: T, N, I, H; of how many columns of the gates the input is a part, the first ones, and the state, the
+    last ones; and how far apart the rows of out lie.
     """
-    steps, batch, inputs, hidden, fed_x, fed_h = sizes
+    steps, batch, inputs, hidden, fed_x, fed_h, apart = sizes
     columns, ahead = 4 * hidden, together(batch, start, stop)
     for s in range(steps):
         t = steps - 1 - s if reverse else s
+        before, after = (t + 1, t) if reverse else (t, t + 1)
         if s % ahead == 0:
             times = min(ahead, steps - s)
             first = (t - times + 1 if reverse else t) * batch + start
@@ -104,57 +106,54 @@ def run(gates, bias, x, packed_ih, packed_hh, width, h, c0, out, cells, lengths,
             gemm.multiply_add(
                 gates, first * columns, columns, x, first * inputs, inputs, rows, packed_ih, inputs, fed_x, width
             )
-        to, source = (t * batch + start) * columns + columns - fed_h, start * hidden
+        to, source = (t * batch + start) * columns + columns - fed_h, (before * batch + start) * hidden
         gemm.multiply_add(gates, to, columns, h, source, hidden, stop - start, packed_hh, hidden, fed_h, width)
         for n in range(start, stop):
-            row, state = t * batch + n, n * hidden
-            i = row * columns
-            c, before = (c0, state) if s == 0 else (cells, (row + batch if reverse else row - batch) * hidden)
+            row, old, new = t * batch + n, (before * batch + n) * hidden, (after * batch + n) * hidden
+            i, o = row * columns, row * apart
             if t >= lengths[n]:
                 gates[i : i + columns] = 0
-                out[row * hidden : (row + 1) * hidden] = 0
-                if len(cells):
-                    copy(cells, row * hidden, c, before, hidden)
+                out[o : o + hidden] = 0
+                copy(h, new, h, old, hidden)
+                if len(c):
+                    copy(c, new, c, old, hidden)
                 continue
-            four, new, h_n = blocks(gates, i, hidden), at(out, row * hidden), at(h, state)
-            if len(cells):
-                each(lstm_cell, hidden, (*four, at(cells, row * hidden), h_n, new), (*four, at(c, before)))
+            four = blocks(gates, i, hidden)
+            if len(c):
+                each(lstm_cell, hidden, (*four, at(c, new), at(h, new), at(out, o)), (*four, at(c, old)))
             else:
-                each(gru_cell, hidden, (*four[:3], h_n, new), (*four, h_n))
+                each(gru_cell, hidden, (*four[:3], at(h, new), at(out, o)), (*four, at(h, old)))
 
 
 @compiled
 def run_back(
-    d, dx, dh, dc, g_out, packed_ih, packed_hh, width, h0, c0, out, gates, cells, lengths, reverse, sizes, total, start,
-    stop,
-):  # fmt: skip
+    d, dx, dh, dc, g_out, packed_ih, packed_hh, width, gates, h, c, lengths, reverse, sizes, total, start, stop
+):
     """Sequences `start` to `stop` back through all times.
 
     d (the gradients of the four blocks before they are squashed) and dx, unless it is empty: to be filled in; dh and
     dc: g_h and g_c at first. total: where the sum of d over times and sequences is added. The rest as in `run`.
     """
-    steps, batch, inputs, hidden, fed_x, fed_h = sizes
+    steps, batch, inputs, hidden, fed_x, fed_h, apart = sizes
     columns, ahead = 4 * hidden, together(batch, start, stop)
     part = np.empty(columns, d.dtype)  # a time's, in the precision of d
     for s in range(steps):
         t = s if reverse else steps - 1 - s
+        before, after = (t + 1, t) if reverse else (t, t + 1)
         part[:] = 0
         for n in range(start, stop):
-            row, state = t * batch + n, n * hidden
+            row, old, new = t * batch + n, (before * batch + n) * hidden, (after * batch + n) * hidden
             i = row * columns
             if t >= lengths[n]:
                 d[i : i + columns] = 0
                 continue
             four, to = blocks(gates, i, hidden), blocks(d, i, hidden)
-            dh_n, g = at(dh, state), at(g_out, row * hidden)
-            first = t == (lengths[n] - 1 if reverse else 0)
-            before = state if first else (row + batch if reverse else row - batch) * hidden
-            if len(cells):
-                c, new_c, dc_n = at(c0 if first else cells, before), at(cells, row * hidden), at(dc, state)
-                each(lstm_cell_back, hidden, (*to, dh_n, dc_n), (*four, c, new_c, dh_n, dc_n, g))
+            dh_n, g = at(dh, n * hidden), at(g_out, row * apart)
+            if len(c):
+                dc_n = at(dc, n * hidden)
+                each(lstm_cell_back, hidden, (*to, dh_n, dc_n), (*four, at(c, old), at(c, new), dh_n, dc_n, g))
             else:
-                h = at(h0 if first else out, before)
-                each(gru_cell_back, hidden, (*to, dh_n), (*four, h, dh_n, g))
+                each(gru_cell_back, hidden, (*to, dh_n), (*four, at(h, old), dh_n, g))
             each(added, columns, (at(part, 0),), (at(part, 0), at(d, i)))
         for k in range(columns):
             total[k] += part[k]
@@ -173,80 +172,112 @@ def run_back(
 # -------------------------------------------------------------------------------------- the two kernels
 
 
-def work(x: np.ndarray, *weights: np.ndarray) -> float:
-    """The arithmetic operations of the products, roughly."""
-    return 2.0 * x.shape[0] * x.shape[1] * sum(w.size for w in weights)
-
-
 def compilable(*arrays: Any) -> bool:
     """Whether all, but for those that are None, are of one dtype that kernels are compiled for."""
     dtypes = {a.dtype for a in arrays if a is not None}
     return len(dtypes) == 1 and dtypes <= set(FLOATS)
 
 
-def rows(x: np.ndarray) -> np.ndarray:
-    """(..., C) as a matrix of C columns."""
-    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+def flat(array: np.ndarray) -> np.ndarray:
+    """As one row, in memory too."""
+    return contiguous(array).reshape(-1)
 
 
-def flat(*arrays: np.ndarray) -> list[np.ndarray]:
-    """Each as one row, in memory too."""
-    return [contiguous(a).ravel() for a in arrays]
+def rows(array: np.ndarray) -> np.ndarray:
+    """(T, N, C) as a matrix of C columns."""
+    return array.reshape(array.shape[0] * array.shape[1], array.shape[2])
 
 
-def ends(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndarray:
+def work(x: np.ndarray, *weights: np.ndarray | None) -> float:
+    """The arithmetic operations of the products, roughly."""
+    return 2.0 * x.shape[0] * x.shape[1] * sum(w.size for w in weights if w is not None)
+
+
+def times(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndarray:
+    """How many each sequence has."""
     return np.full(batch, steps) if lengths is None else np.array(lengths, np.int64)
 
 
-def recurrence(x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, bias: Any, lengths: Any, reverse: bool) -> Any:
+def shares(start: int, stop: int, batch: int) -> Iterator[tuple[int, int, int]]:
+    """(direction, first, last) of the sequences from `start` to `stop`, those of a second direction after the first."""
+    for k in range(2):
+        first, last = max(start - k * batch, 0), min(stop - k * batch, batch)
+        if first < last:
+            yield k, first, last
+
+
+def begun(initial: np.ndarray, reverses: list[bool], steps: int) -> np.ndarray:
+    """Room for all states (D, T + 1, N, H), with those that each direction begins with."""
+    states = np.empty((len(reverses), steps + 1, *initial.shape[-2:]), initial.dtype)
+    for k, reverse in enumerate(reverses):
+        states[k, -1 if reverse else 0] = initial if initial.ndim == 2 else initial[k]
+    return states
+
+
+def ended(states: np.ndarray, reverses: list[bool], shape: tuple) -> np.ndarray:
+    """The states that each direction ends with."""
+    return np.stack([s[0 if reverse else -1] for s, reverse in zip(states, reverses)]).reshape(shape)
+
+
+def recurrence(
+    x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, bias: Any, second_ih: Any, second_hh: Any,
+    second_bias: Any, lengths: Any, reverse: bool,
+) -> Any:  # fmt: skip
     """See twins.recurrence."""
-    if not compilable(x, h0, c0, weight_ih, weight_hh, bias):
-        return twins.recurrence(x, h0, c0, weight_ih, weight_hh, bias, lengths, reverse)
-    (steps, batch, features), hidden = x.shape, h0.shape[1]
-    sizes = steps, batch, features, hidden, len(weight_ih), len(weight_hh)
-    gates, out = np.empty((steps, batch, 4 * hidden), x.dtype), np.empty((steps, batch, hidden), x.dtype)
-    h, cells = np.array(h0, order="C"), out[:0, :0, :0] if c0 is None else np.empty_like(out)
-    given = flat(bias, x)
-    states, last = flat(h, h[:0] if c0 is None else c0, out, cells), ends(lengths, steps, batch)
+    first, second = (weight_ih, weight_hh, bias), (second_ih, second_hh, second_bias)
+    if not compilable(x, h0, c0, *first, *second):
+        return twins.recurrence(x, h0, c0, *first, *second, lengths, reverse)
+    weights, reverses = [first, second], [reverse, not reverse][: 1 if second_ih is None else 2]
+    (steps, batch, features), hidden, many = x.shape, h0.shape[-1], len(reverses)
+    sizes = steps, batch, features, hidden, len(weight_ih), len(weight_hh), many * hidden
+    gates, out = np.empty((many, steps, batch, 4 * hidden), x.dtype), np.empty((steps, batch, many * hidden), x.dtype)
+    h = begun(h0, reverses, steps)
+    c = h[:, :0, :0, :0] if c0 is None else begun(c0, reverses, steps)
+    source, ends = flat(x), times(lengths, steps, batch)
 
     def task(start: int, stop: int) -> None:
-        panels, width = gemm.packed(weight_ih.T, weight_hh.T)
-        run(gates.ravel(), *given, *panels, width, *states, last, reverse, sizes, start, stop)
+        for k, *some in shares(start, stop, batch):
+            w, u, b = weights[k]
+            panels, width = gemm.packed(w.T, u.T)
+            made = out.ravel()[k * hidden :], h[k].ravel(), c[k].ravel()
+            run(gates[k].ravel(), flat(b), source, *panels, width, *made, ends, reverses[k], sizes, *some)
 
-    spread(task, batch, work(x, weight_ih, weight_hh))
-    return out, h, h[:0, :0] if c0 is None else cells[0 if reverse else -1].copy(), gates, cells
+    spread(task, many * batch, work(x, weight_ih, weight_hh, second_ih, second_hh))
+    last_c = np.empty((*h0.shape[:-2], 0, 0), x.dtype) if c0 is None else ended(c, reverses, h0.shape)
+    return out, ended(h, reverses, h0.shape), last_c, gates, h, c
 
 
 def recurrence_back(
-    g_out: Any, g_h: Any, g_c: Any, x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, out: Any, gates: Any,
-    cells: Any, lengths: Any, reverse: bool, inputs: bool,
+    g_out: Any, g_h: Any, g_c: Any, x: Any, weight_ih: Any, weight_hh: Any, second_ih: Any, second_hh: Any, gates: Any,
+    h: Any, c: Any, lengths: Any, reverse: bool, inputs: bool,
 ) -> Any:  # fmt: skip
     """See twins.recurrence_back."""
-    arrays = (g_out, g_h, g_c, x, h0, c0, weight_ih, weight_hh, out, gates, cells)
+    arrays = (g_out, g_h, g_c, x, weight_ih, weight_hh, second_ih, second_hh, gates, h, c)
     if not compilable(*arrays):
         return twins.recurrence_back(*arrays, lengths, reverse, inputs)
-    steps, batch, features = x.shape
-    sizes = steps, batch, features, h0.shape[1], len(weight_ih), len(weight_hh)
-    d, dx = np.empty(gates.shape, gates.dtype), np.empty(x.shape if inputs else 0, x.dtype)
-    dh, dc = np.array(g_h, order="C"), np.array(g_c, order="C")
-    made, given = flat(d, dx, dh, dc, g_out), flat(h0, dc if c0 is None else c0, out, gates, cells)
-    last, sums = ends(lengths, steps, batch), {}
+    weights, reverses = [(weight_ih, weight_hh), (second_ih, second_hh)], [reverse, not reverse][: len(h)]
+    (steps, batch, features), hidden, many = x.shape, h.shape[3], len(reverses)
+    sizes = steps, batch, features, hidden, len(weight_ih), len(weight_hh), many * hidden
+    d, dx = np.empty(gates.shape, x.dtype), np.empty((many, *x.shape) if inputs else (many, 0), x.dtype)
+    dh, dc = (np.array(g, order="C").reshape(many, -1) for g in (g_h, g_c))
+    source, ends = flat(g_out), times(lengths, steps, batch)
+    sums: list[dict[int, np.ndarray]] = [{} for _ in reverses]  # by the first sequence, so that the order is the same
 
     def task(start: int, stop: int) -> None:
-        panels, width = gemm.packed(weight_ih, weight_hh)
-        sums[start] = np.zeros(gates.shape[2])
-        run_back(*made, *panels, width, *given, last, reverse, sizes, sums[start], start, stop)
+        for k, *some in shares(start, stop, batch):
+            panels, width = gemm.packed(*weights[k])
+            made = d[k].ravel(), dx[k].ravel(), dh[k], dc[k], source[k * hidden :]
+            had = gates[k].ravel(), h[k].ravel(), c[k].ravel()
+            total = sums[k][some[0]] = np.zeros(4 * hidden)
+            run_back(*made, *panels, width, *had, ends, reverses[k], sizes, total, *some)
 
-    spread(task, batch, work(x, weight_ih, weight_hh))
-    x, h0, out = contiguous(x), contiguous(h0), contiguous(out)
-    dw, du = (np.zeros(w.shape, x.dtype) for w in (weight_ih, weight_hh))
-    first = gates.shape[2] - len(weight_hh)
-    # The state before a time is the output of the time before; that before a sequence's first time is h0.
-    if reverse and lengths is not None:
-        begin = d[np.maximum(last - 1, 0), np.arange(batch)]
-        gemm.add_transposed_products(begin, (du, first, h0, h0[:0]))
-        h0 = np.zeros_like(h0)
-    before = (rows(out[1:]), h0) if reverse else (h0, rows(out[:-1]))
-    gemm.add_transposed_products(rows(d), (dw, 0, rows(x), h0[:0]), (du, first, *before))
-    bias = np.sum([sums[start] for start in sorted(sums)], axis=0).astype(x.dtype)
-    return dx if inputs else None, dh, None if c0 is None else dc, dw, du, bias
+    spread(task, many * batch, work(x, weight_ih, weight_hh, second_ih, second_hh))
+    found: list[Any] = []
+    for k, before in enumerate(h[:, 1:] if turned else h[:, :-1] for turned in reverses):
+        dw, du = (np.zeros(w.shape, x.dtype) for w in weights[k])
+        first = 4 * hidden - len(du)
+        gemm.add_transposed_products(rows(d[k]), (dw, 0, rows(x)), (du, first, rows(before[k])))
+        bias = sum((sums[k][first] for first in sorted(sums[k])), np.zeros(4 * hidden)).astype(x.dtype)
+        found += [dw, du, bias]
+    dh, dc = dh.reshape(g_h.shape), dc.reshape(g_c.shape) if c.shape[1] else None
+    return sum(dx[1:], dx[0]) if inputs else None, dh, dc, *found, *[None] * (6 - len(found))

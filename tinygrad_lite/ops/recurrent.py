@@ -1,4 +1,4 @@
-"""Recurrent networks: one layer of an LSTM or a GRU, in one direction; layers/recurrent.py stacks them.
+"""Recurrent networks: one layer of an LSTM or a GRU, in one direction or both; layers/recurrent.py stacks them.
 
 Both are one primitive, `recurrence`, over kernels that run all times. The way back is a kernel as well, for the part
 that depends on the order of times; the products that give the gradients of the input and the weights stand here.
@@ -8,6 +8,7 @@ Higher orders differentiate the NumPy twins of the two kernels, which are writte
 from __future__ import annotations
 
 from collections import namedtuple
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,26 +26,27 @@ LSTM = namedtuple("LSTM", "out h c")
 GRU = namedtuple("GRU", "out h")
 
 
-@primitive(outputs="out h c gates cells", discrete="gates cells", public=False)
+@primitive(outputs="out h c gates states cells", discrete="gates states cells", public=False)
 def recurrence(
-    x: Array, h0: Array, c0: Array | None, weight_ih: Array, weight_hh: Array, bias: Array, lengths: Any, reverse: bool
-) -> Any:
-    """An LSTM, or a GRU where c0 is None; see kernels/twins/recurrent.py for shapes and the order of blocks."""
-    return kernels.recurrence(x, h0, c0, weight_ih, weight_hh, bias, lengths, reverse)
+    x: Array, h0: Array, c0: Array | None, weight_ih: Array, weight_hh: Array, bias: Array, second_ih: Array | None,
+    second_hh: Array | None, second_bias: Array | None, lengths: Any, reverse: bool,
+) -> Any:  # fmt: skip
+    """An LSTM, or a GRU where c0 is None, in one direction or two; see kernels/twins/recurrent.py."""
+    weights = weight_ih, weight_hh, bias, second_ih, second_hh, second_bias
+    return kernels.recurrence(x, h0, c0, *weights, lengths, reverse)
 
 
 @recurrence.gradients
 def recurrence_all(
-    g_out, g_h, g_c, x, h0, c0, weight_ih, weight_hh, bias, out, gates, cells, lengths, reverse, needs
+    g_out, g_h, g_c, x, h0, c0, weight_ih, weight_hh, bias, second_ih, second_hh, second_bias, gates, states, cells,
+    lengths, reverse, needs,
 ):  # fmt: skip
-    operands = (x, h0, c0, weight_ih, weight_hh, bias)
-    back = kernels.recurrence_back
+    back, weights = kernels.recurrence_back, (weight_ih, weight_hh, second_ih, second_hh)
+    operands = (x, h0, c0, weight_ih, weight_hh, bias, second_ih, second_hh, second_bias)
     if any(isinstance(a, Tensor) for a in (g_out, g_h, g_c, *operands)):
         back = kernels.twin("recurrence_back")
-        out, _, _, gates, cells = kernels.twin("recurrence")(*operands, lengths, reverse)
-    return back(
-        g_out, g_h, g_c, x, h0, c0, weight_ih, weight_hh, out, gates, cells, lengths, reverse, needs[0]
-    )  # fmt: skip
+        _, _, _, gates, states, cells = kernels.twin("recurrence")(*operands, lengths, reverse)
+    return back(g_out, g_h, g_c, x, *weights, gates, states, cells, lengths, reverse, needs[0])
 
 
 # ---------------------------------------------------------------------------------- public functions
@@ -59,23 +61,45 @@ def lengths_of(name: str, lengths: Any, batch: int, steps: int) -> np.ndarray | 
     return lengths
 
 
-def checked(name: str, gates: int, x: Array, states: dict, weights: dict, lengths: Any) -> tuple[list, Any]:
-    """x and the states as Tensors, zeros for those that are None, and the lengths as an array, or raise."""
-    x, weight_hh = as_tensor(x), weights["weight_hh"]
+def checked(name: str, gates: int, x: Array, states: dict, sets: list, lengths: Any) -> tuple[list, Any]:
+    """x and the states as Tensors, zeros for those that are None, and the lengths as an array, or raise.
+
+    sets: the weights of each direction.
+    """
+    x = as_tensor(x)
     if x.ndim != 3 or not len(x):
         raise ValueError(f"{name}: the input has shape {x.shape}; it needs (T, N, I), times first, T at least 1")
-    (steps, batch, inputs), hidden = x.shape, np.shape(weight_hh)[-1]
-    wanted: dict[str, tuple] = {"weight_ih": (gates * hidden, inputs), "weight_hh": (gates * hidden, hidden)}
-    wanted |= dict.fromkeys(("bias_ih", "bias_hh"), (gates * hidden,)) | dict.fromkeys(states, (batch, hidden))
-    for what, value in (weights | states).items():
-        if value is not None and np.shape(value) != wanted[what]:
+    (steps, batch, inputs), hidden = x.shape, np.shape(sets[0][1])[-1]
+    rows, state = gates * hidden, (batch, hidden) if len(sets) == 1 else (2, batch, hidden)
+    given = [(what, value, state) for what, value in states.items()]
+    for where, weights in zip(("", " in reverse_weights"), sets):
+        if len(weights) != 4:
+            raise ValueError(f"{name}: reverse_weights must be weight_ih, weight_hh, bias_ih, bias_hh, got {weights}")
+        names = [word + where for word in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        given += zip(names, weights, ((rows, inputs), (rows, hidden), (rows,), (rows,)))
+    for what, value, wanted in given:
+        if value is not None and np.shape(value) != wanted:
             raise ValueError(
-                f"{name}: {what} has shape {np.shape(value)}, but must be {wanted[what]} for an input (T, N, I) = "
+                f"{name}: {what} has shape {np.shape(value)}, but must be {wanted} for an input (T, N, I) = "
                 f"{x.shape} and {hidden} hidden units"
             )
-    lengths = lengths_of(name, lengths, batch, steps)
-    dtype = as_tensor(weight_hh).dtype
-    return [x, *(zeros(batch, hidden, dtype=dtype) if h is None else h for h in states.values())], lengths
+    lengths, dtype = lengths_of(name, lengths, batch, steps), as_tensor(sets[0][1]).dtype
+    return [x, *(zeros(*state, dtype=dtype) if h is None else h for h in states.values())], lengths
+
+
+def lstm_weights(weight_ih: Array, weight_hh: Array, bias_ih: Any, bias_hh: Any) -> tuple:
+    """Those of `recurrence`, of one direction."""
+    given = [b for b in (bias_ih, bias_hh) if b is not None]
+    return weight_ih, weight_hh, sum(given[1:], given[0]) if given else np.zeros(len(weight_hh), as_tensor(weight_hh).dtype)
+
+
+def gru_weights(weight_ih: Array, weight_hh: Array, bias_ih: Any, bias_hh: Any) -> tuple:
+    """Likewise. The kernel has the blocks n, r, z of the input, and r, z, m of the state: four columns of blocks do."""
+    hidden = np.shape(weight_hh)[1]
+    nothing = np.zeros(3 * hidden, as_tensor(weight_hh).dtype)
+    pieces = [roll(nothing if bias_ih is None else bias_ih, hidden), nothing[:hidden]]
+    state_pieces = [nothing[:hidden], nothing if bias_hh is None else bias_hh]
+    return roll(weight_ih, hidden, 0), weight_hh, concatenate(pieces) + concatenate(state_pieces)
 
 
 @composed
@@ -89,27 +113,32 @@ def lstm(
     bias_hh: Array | None = None,
     lengths: Any = None,
     reverse: bool = False,
+    reverse_weights: Sequence | None = None,
 ) -> Any:
     """i, f, o = sigmoid(a), g = tanh(a), a = x W^T + h U^T + b; c <- f c + i g, h <- o tanh(c), for all times in turn.
 
     x: (T, N, I). h0, c0: (N, H), the state at first, zeros if None. weight_ih (4H, I), weight_hh (4H, H), bias_ih
     and bias_hh (4H,) or None, their rows in the order i, f, g, o. lengths: (N,) whole numbers up to T, how many
     times each sequence has; past its end it keeps its state, and the output is 0. reverse: from the end of each
-    sequence to its start.
+    sequence to its start. reverse_weights: four more such weights, of a second direction against the first; the two
+    outputs then stand side by side, and all states are (2, N, H).
 
     Returns out (T, N, H), every h; and the last h and c (N, H). Raises ValueError for other shapes.
     Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000.
 
     >>> import tinygrad_lite as tl
-    >>> out, h, c = tl.lstm(tl.ones(2, 1, 3), None, None, tl.ones(4, 3), tl.ones(4, 1))
+    >>> weights = [tl.ones(4, 3), tl.ones(4, 1), None, None]
+    >>> out, h, c = tl.lstm(tl.ones(2, 1, 3), None, None, *weights)
     >>> out.shape, h.round(decimals=3), c.round(decimals=3)
     ((2, 1, 1), tensor([[0.933]]), tensor([[1.9]]))
+    >>> tl.lstm(tl.ones(2, 1, 3), None, None, *weights, reverse_weights=weights).out.round(decimals=3)
+    tensor([[[0.721, 0.933]],
+            [[0.933, 0.721]]])
     """
-    weights = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias_ih": bias_ih, "bias_hh": bias_hh}
-    (x, h0, c0), lengths = checked("lstm", 4, x, {"h0": h0, "c0": c0}, weights, lengths)
-    given: list[Any] = [b for b in (bias_ih, bias_hh) if b is not None]
-    bias = sum(given[1:], given[0]) if given else np.zeros(len(weight_hh), x.dtype)
-    return LSTM(*recurrence(x, h0, c0, weight_ih, weight_hh, bias, lengths, reverse)[:3])
+    sets = [(weight_ih, weight_hh, bias_ih, bias_hh), *([] if reverse_weights is None else [reverse_weights])]
+    given, lengths = checked("lstm", 4, x, {"h0": h0, "c0": c0}, sets, lengths)
+    weights = [w for one in sets for w in lstm_weights(*one)]
+    return LSTM(*recurrence(*given, *weights, *[None] * (6 - len(weights)), lengths, reverse)[:3])
 
 
 @composed
@@ -122,6 +151,7 @@ def gru(
     bias_hh: Array | None = None,
     lengths: Any = None,
     reverse: bool = False,
+    reverse_weights: Sequence | None = None,
 ) -> Any:
     """r, z = sigmoid(x W^T + b + h U^T + d), n = tanh(x W^T + b + r (h U^T + d)); h <- (1 - z) n + z h, for all times.
 
@@ -133,12 +163,7 @@ def gru(
     >>> out.shape, h.round(decimals=3)
     ((2, 1, 1), tensor([[0.09]]))
     """
-    weights = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias_ih": bias_ih, "bias_hh": bias_hh}
-    (x, h0), lengths = checked("gru", 3, x, {"h0": h0}, weights, lengths)
-    hidden = h0.shape[1]
-    # The kernel has the blocks n, r, z of the input, and r, z, n of the state, so that four columns of blocks do.
-    nothing = np.zeros(3 * hidden, x.dtype)
-    pieces = [roll(nothing if bias_ih is None else bias_ih, hidden), nothing[:hidden]]
-    state_pieces = [nothing[:hidden], nothing if bias_hh is None else bias_hh]
-    bias = concatenate(pieces) + concatenate(state_pieces)
-    return GRU(*recurrence(x, h0, None, roll(weight_ih, hidden, 0), weight_hh, bias, lengths, reverse)[:2])
+    sets = [(weight_ih, weight_hh, bias_ih, bias_hh), *([] if reverse_weights is None else [reverse_weights])]
+    (x, h0), lengths = checked("gru", 3, x, {"h0": h0}, sets, lengths)
+    weights = [w for one in sets for w in gru_weights(*one)]
+    return GRU(*recurrence(x, h0, None, *weights, *[None] * (6 - len(weights)), lengths, reverse)[:2])

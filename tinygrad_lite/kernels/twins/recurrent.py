@@ -1,6 +1,6 @@
 """Recurrence through time in plain NumPy: what its kernels compute, for any dtype.
 
-One layer in one direction, an LSTM (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000) where
+One layer, an LSTM (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000) where
 there is a cell state c0, and a GRU (Cho et al. 2014, arXiv:1406.1078) where c0 is None. Of the four blocks of H
 columns, the first ones are fed by the input and the last ones by the state h:
 
@@ -14,7 +14,8 @@ the orders above the first are had (ops/recurrent.py).
 
 Shapes: x (T, N, I), h0 and c0 (N, H), weight_ih (4H or 3H, I), weight_hh (4H or 3H, H), bias (4H,). lengths (N,): how
 many times each sequence has, T for all if None. Past its end a sequence keeps its state, and gives out 0. In
-`reverse` it is read from its end to its start.
+`reverse` it is read from its end to its start. A layer in D = 2 directions has the weights and bias of a second one,
+which runs against the first, and h0 and c0 (2, N, H).
 """
 
 from __future__ import annotations
@@ -50,26 +51,47 @@ def gru_cell(inputs: Any, fed: Any, h: Any, c: Any, bias: Any) -> tuple[Any, Any
 
 
 def recurrence(
-    x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, bias: Any, lengths: np.ndarray | None, reverse: bool
-) -> tuple[Any, Any, Any, Any, Any]:
-    """out (T, N, H), the last h and c (N, H), and what the way back needs: the gates (T, N, 4H) and all c (T, N, H).
+    x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, bias: Any, second_ih: Any, second_hh: Any,
+    second_bias: Any, lengths: np.ndarray | None, reverse: bool,
+) -> tuple[Any, Any, Any, Any, Any, Any]:  # fmt: skip
+    """out (T, N, D H), the last h and c in the shape of h0, and what the way back needs.
 
-    The c are of shape (0, 0) and (0, 0, 0) in a GRU. T is at least 1.
+    That is the gates (D, T, N, 4H), and all h and all c, between the times and at both ends, (D, T + 1, N, H). What is
+    of c has no numbers in a GRU, in as many axes. T is at least 1.
     """
+    if second_ih is None:
+        found = [direction(x, h0, c0, weight_ih, weight_hh, bias, lengths, reverse)]
+    else:
+        first_c, second_c = (None, None) if c0 is None else (c0[0], c0[1])
+        found = [
+            direction(x, h0[0], first_c, weight_ih, weight_hh, bias, lengths, reverse),
+            direction(x, h0[1], second_c, second_ih, second_hh, second_bias, lengths, not reverse),
+        ]
+    outs, h, c, *kept = (list(of_all) for of_all in zip(*found))
+    h, c = (h[0], c[0]) if second_ih is None else (np.stack(h), np.stack(c))
+    return (np.concatenate(outs, axis=2), h, c, *[np.stack(of_all) for of_all in kept])
+
+
+def direction(x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, bias: Any, lengths: Any, reverse: bool) -> tuple:
+    """One direction of `recurrence`: what it returns, without the axis of D."""
     steps, batch = x.shape[:2]
     cell = gru_cell if c0 is None else lstm_cell
     inputs = x @ weight_ih.T
     h, c = h0, np.zeros((0, 0), x.dtype) if c0 is None else c0
     out: list[Any] = [None] * steps
-    gates, cells = list(out), list(out)
+    gates, states, cells = list(out), [h], [c]
     for t in reversed(range(steps)) if reverse else range(steps):
         new_h, new_c, values = cell(inputs[t], h @ weight_hh.T, h, c, bias)
         running = np.ones((batch, 1), bool) if lengths is None else (t < lengths)[:, None]
         h = np.where(running, new_h, h)
         c = c if c0 is None else np.where(running, new_c, c)
-        out[t], cells[t] = np.where(running, new_h, 0), c
+        out[t] = np.where(running, new_h, 0)
         gates[t] = np.where(running, np.concatenate(values, axis=1), 0)
-    return np.stack(out), h, c, np.stack(gates), np.stack(cells) if c0 is not None else np.zeros((0, 0, 0), x.dtype)
+        states.append(h)
+        cells.append(c)
+    order = -1 if reverse else 1
+    all_c = np.zeros((0, 0, 0), x.dtype) if c0 is None else np.stack(cells[::order])
+    return np.stack(out), h, c, np.stack(gates), np.stack(states[::order]), all_c
 
 
 def lstm_cell_back(dh: Any, dc: Any, h: Any, c: Any, gates: list, new_c: Any) -> tuple[list, Any, Any]:
@@ -88,15 +110,37 @@ def gru_cell_back(dh: Any, dc: Any, h: Any, c: Any, gates: list, new_c: Any) -> 
 
 
 def recurrence_back(
-    g_out: Any, g_h: Any, g_c: Any, x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, out: Any, gates: Any,
-    cells: Any, lengths: np.ndarray | None, reverse: bool, inputs: bool,
-) -> tuple[Any, Any, Any, Any, Any, Any]:  # fmt: skip
-    """The gradients of x, h0, c0, weight_ih, weight_hh and bias; that of x is None unless `inputs`.
+    g_out: Any, g_h: Any, g_c: Any, x: Any, weight_ih: Any, weight_hh: Any, second_ih: Any, second_hh: Any,
+    gates: Any, states: Any, cells: Any, lengths: np.ndarray | None, reverse: bool, inputs: bool,
+) -> tuple:  # fmt: skip
+    """The gradients of x, h0, c0, weight_ih, weight_hh and bias, and of the second direction's weights and bias.
 
+    That of x is None unless `inputs`, that of c0 in a GRU, and those of a second direction that is not there.
     g_out, g_h and g_c: the gradients of out and of the last h and c.
     """
-    (steps, batch), hidden = out.shape[:2], h0.shape[1]
-    cell_back = gru_cell_back if c0 is None else lstm_cell_back
+    if second_ih is None:
+        dx, *others = direction_back(
+            g_out, g_h, g_c, x, weight_ih, weight_hh, gates[0], states[0], cells[0], lengths, reverse
+        )
+        return (dx if inputs else None, *others, None, None, None)
+    hidden, lstm = states.shape[3], cells.shape[1] > 0
+    halves = [
+        (g_out[..., :hidden], g_h[0], g_c[0], x, weight_ih, weight_hh, gates[0], states[0], cells[0], lengths, reverse),
+        (g_out[..., hidden:], g_h[1], g_c[1], x, second_ih, second_hh, gates[1], states[1], cells[1], lengths,
+         not reverse),
+    ]  # fmt: skip
+    (dx, dh, dc, *first), (dx_2, dh_2, dc_2, *second) = (direction_back(*half) for half in halves)
+    dc = np.stack([dc, dc_2]) if lstm else None
+    return (dx + dx_2 if inputs else None, np.stack([dh, dh_2]), dc, *first, *second)
+
+
+def direction_back(
+    g_out: Any, g_h: Any, g_c: Any, x: Any, weight_ih: Any, weight_hh: Any, gates: Any, states: Any, cells: Any,
+    lengths: Any, reverse: bool,
+) -> tuple:  # fmt: skip
+    """The gradients of x, h0, c0, weight_ih, weight_hh and bias, of one direction."""
+    (steps, batch), hidden, lstm = g_out.shape[:2], states.shape[2], len(cells) > 0
+    cell_back = lstm_cell_back if lstm else gru_cell_back
     first, last = 4 * hidden - len(weight_hh), len(weight_ih)  # x feeds the columns up to last, h those from first
     ends = np.full(batch, steps) if lengths is None else lengths
     dh, dc = g_h, g_c
@@ -105,37 +149,41 @@ def recurrence_back(
     du: Any = 0
     db: Any = 0
     for t in range(steps) if reverse else reversed(range(steps)):
-        running, begins = (t < ends)[:, None], np.equal(t, ends - 1 if reverse else ends * 0)[:, None]
-        before = min(t + 1, steps - 1) if reverse else max(t - 1, 0)
-        h = np.where(begins, h0, out[before])
-        c, new_c = (None, None) if c0 is None else (np.where(begins, c0, cells[before]), cells[t])
+        before, after = (t + 1, t) if reverse else (t, t + 1)
+        running, h = (t < ends)[:, None], states[before]
+        c, new_c = (cells[before], cells[after]) if lstm else (None, None)
         values, new_dh, new_dc = cell_back(dh + g_out[t], dc, h, c, blocks(gates[t], hidden), new_c)
         d = np.where(running, np.concatenate(values, axis=1), 0)
         d_x, d_h = d[:, :last], d[:, first:]
         dh = np.where(running, new_dh, dh) + d_h @ weight_hh
-        dc = dc if c0 is None else np.where(running, new_dc, dc)
+        dc = np.where(running, new_dc, dc) if lstm else dc
         dx[t] = d_x @ weight_ih
         dw, du, db = dw + d_x.T @ x[t], du + d_h.T @ h, db + np.sum(d, axis=0)
-    return np.stack(dx) if inputs else None, dh, None if c0 is None else dc, dw, du, db
+    return np.stack(dx), dh, dc if lstm else None, dw, du, db
 
 
-def example(t: Any, cell: bool, lengths: Any, reverse: bool) -> tuple[tuple, tuple]:
+def example(t: Any, cell: bool, lengths: Any, reverse: bool, directions: int) -> tuple[tuple, tuple]:
     """Arguments of `recurrence` and of `recurrence_back`, of an LSTM or a GRU."""
     rng = np.random.default_rng(0)
     steps, batch, inputs, hidden = 3, 15, 2, 3
     rows = (4 if cell else 3) * hidden
-    x, h0 = (rng.standard_normal(s).astype(t) for s in ((steps, batch, inputs), (batch, hidden)))
-    c0 = h0[::-1].copy() if cell else None
-    w, u, b = (np.asarray(rng.standard_normal(s), t) for s in ((rows, inputs), (rows, hidden), 4 * hidden))
-    forward = (x, h0, c0, w, u, b, lengths, reverse)
-    out, h, c, gates, cells = recurrence(*forward)
-    return forward, (out, h, c, x, h0, c0, w, u, out, gates, cells, lengths, reverse, True)
+
+    def numbers(*shape: int) -> np.ndarray:
+        return np.asarray(rng.standard_normal(shape), t)
+
+    x, h0 = numbers(steps, batch, inputs), numbers(*[2][: directions - 1], batch, hidden)
+    c0 = h0[..., ::-1, :].copy() if cell else None
+    one = numbers(rows, inputs), numbers(rows, hidden), numbers(4 * hidden)
+    weights = (*one, *(one if directions == 2 else (None, None, None)))
+    out, h, c, *kept = recurrence(x, h0, c0, *weights, lengths, reverse)
+    back = (out, h, c, x, *weights[:2], *weights[3:5], *kept, lengths, reverse, True)
+    return (x, h0, c0, *weights, lengths, reverse), back
 
 
 def examples(back: int) -> Any:
     def make(t: Any) -> list[tuple]:
         ends = np.arange(15) % 3 + 1
-        return [example(t, True, ends, True)[back], example(t, False, None, False)[back]]
+        return [example(t, True, ends, True, 1)[back], example(t, False, None, False, 2)[back]]
 
     return make
 
