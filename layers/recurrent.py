@@ -123,7 +123,8 @@ def gated(sums: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _LSTM(_Weights):
-    blocks, states, function = 4, 2, staticmethod(tl.lstm)
+    blocks, states = 4, 2
+    function: Any = staticmethod(tl.lstm)
     proj_size = 0
 
     def sizes(self) -> list[int]:
@@ -147,7 +148,8 @@ class _LSTM(_Weights):
 
 
 class _GRU(_Weights):
-    blocks, function = 3, staticmethod(tl.gru)
+    blocks = 3
+    function: Any = staticmethod(tl.gru)
 
 
 class _Layers(_Weights):
@@ -218,9 +220,9 @@ class _Layers(_Weights):
             if layer and self.dropout and self.training:
                 x = tl.dropout(x, self.dropout)
             weights, many = [self.named(f"_l{layer}{direction}") for direction in self.directions], len(self.directions)
-            begin = [s[many * layer : many * (layer + 1)] for s in states]
-            if many == 2 and self.function:
-                x, *end = self.function(*[x, *begin, *weights[0], lengths, False, weights[1]])
+            begin = [s[many * layer : many * (layer + 1)] for s in states] if self.num_layers > 1 else states
+            if self.function:
+                x, *end = self.function(*[x, *begin, *weights[0], lengths, False, *weights[1:]])
             else:
                 found = [self.run(x, [s[k] for s in begin], weights[k], lengths, k == 1) for k in range(many)]
                 outs, *last = zip(*found)

@@ -37,7 +37,7 @@ def recurrences(draw: Any) -> tuple:
     inputs, hidden = draw(st.integers(1, 5)), draw(st.sampled_from([1, 3, 8, 16, 17, 40]))
     x = numbers(draw, (steps, batch, inputs))
     gates, both = draw(st.sampled_from([3, 4])) * hidden, draw(st.booleans())
-    state = (2, batch, hidden) if both else (batch, hidden)
+    state = (2, batch, hidden) if both else draw(st.sampled_from([(batch, hidden), (1, batch, hidden)]))
     h0, c0 = (numbers(draw, state, x.dtype) for _ in range(2))
     shapes = (gates, inputs), (gates, hidden), (4 * hidden,)
     weights = [numbers(draw, shape, x.dtype) for _ in range(1 + both) for shape in shapes]
@@ -95,8 +95,9 @@ def test_products_are_those_of_numpy(data):
         assert (out[:, n:] == 1).all()
     a = rng.standard_normal((m, 2 * k + extra)).astype(dtype)
     b, c = (rng.standard_normal((m, size)).astype(dtype) for size in (n, extra))
-    out, other = np.ones((k, n), dtype), np.ones((k, extra), dtype)
-    gemm.add_transposed_products(a, (out, extra, b), (other, k, c))
+    out, other, third = np.ones((k, n), dtype), np.ones((k, extra), dtype), np.ones((n, k), dtype)
+    gemm.add_transposed_products((a, (out, extra, b), (other, k, c)), (b, (third, 0, a[:, :k])))
+    np.testing.assert_allclose(third, 1 + b.T @ a[:, :k], atol=tolerance)
     np.testing.assert_allclose(out, 1 + a[:, extra : extra + k].T @ b, atol=tolerance)
     np.testing.assert_allclose(other, 1 + a[:, k : 2 * k].T @ c, atol=tolerance)
 

@@ -241,16 +241,25 @@ def packed(*matrices: np.ndarray) -> tuple[list[np.ndarray], int]:
     return panels, width
 
 
-def add_transposed_products(a: np.ndarray, *parts: tuple[np.ndarray, int, np.ndarray]) -> None:
-    """out += a[:, low : low + len(out)].T @ b for each part (out, low, b); one or two, with outs that are C-contiguous."""
-    width, a = 2 * BYTES // a.itemsize, contiguous(a)
-    flat = tuple((out.ravel(), low, low + len(out), b.shape[1], contiguous(b).ravel()) for out, low, b in parts)
+def add_transposed_products(*products: tuple) -> None:
+    """out += a[:, low : low + len(out)].T @ b for each part (out, low, b) of each product (a, part, ...).
+
+    A product has one or two parts; outs are C-contiguous.
+    """
+    width, given, total = 2 * BYTES // products[0][0].itemsize, [], 0
+    for a, *parts in products:
+        flat = tuple((out.ravel(), low, low + len(out), b.shape[1], contiguous(b).ravel()) for out, low, b in parts)
+        size = sum(out.size for out, *_ in parts)
+        given.append((total, size, contiguous(a).ravel(), a.shape, flat))
+        total += size
 
     def task(start: int, stop: int) -> None:
-        multiply_transposed(a.ravel(), a.shape[1], flat, len(a), width, start, stop)
+        for before, size, a, (depth, columns), flat in given:
+            first, last = max(start - before, 0), min(stop - before, size)
+            if first < last:
+                multiply_transposed(a, columns, flat, depth, width, first, last)
 
-    work = sum(part[0].size for part in parts)
-    spread(task, work, 2.0 * len(a) * work)
+    spread(task, total, 2.0 * len(products[0][0]) * total)
 
 
 def matrix_product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -260,7 +269,7 @@ def matrix_product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     (rows, depth), columns = x.shape, y.shape[1]
     out = np.zeros((rows, columns), x.dtype)
     if x.T.flags.c_contiguous and not x.flags.c_contiguous:
-        add_transposed_products(x.T, (out, 0, y))
+        add_transposed_products((x.T, (out, 0, y)))
         return out
     straight, width = y.flags.c_contiguous, 2 * BYTES // x.itemsize
     row_step, column_step = (columns, 1) if straight else (1, depth)

@@ -208,15 +208,19 @@ def shares(start: int, stop: int, batch: int) -> Iterator[tuple[int, int, int]]:
 
 def begun(initial: np.ndarray, reverses: list[bool], steps: int) -> np.ndarray:
     """Room for all states (D, T + 1, N, H), with those that each direction begins with."""
-    states = np.empty((len(reverses), steps + 1, *initial.shape[-2:]), initial.dtype)
+    (batch, hidden), many = initial.shape[-2:], len(reverses)
+    states, initial = np.empty((many, steps + 1, batch, hidden), initial.dtype), initial.reshape(many, batch, hidden)
     for k, reverse in enumerate(reverses):
-        states[k, -1 if reverse else 0] = initial if initial.ndim == 2 else initial[k]
+        states[k, -1 if reverse else 0] = initial[k]
     return states
 
 
 def ended(states: np.ndarray, reverses: list[bool], shape: tuple) -> np.ndarray:
     """The states that each direction ends with."""
-    return np.stack([s[0 if reverse else -1] for s, reverse in zip(states, reverses)]).reshape(shape)
+    ends = np.empty_like(states[:, 0])
+    for k, reverse in enumerate(reverses):
+        ends[k] = states[k, 0 if reverse else -1]
+    return ends.reshape(shape)
 
 
 def recurrence(
@@ -273,11 +277,12 @@ def recurrence_back(
 
     spread(task, many * batch, work(x, weight_ih, weight_hh, second_ih, second_hh))
     found: list[Any] = []
-    for k, before in enumerate(h[:, 1:] if turned else h[:, :-1] for turned in reverses):
+    products: list[Any] = []
+    for k, turned in enumerate(reverses):
         dw, du = (np.zeros(w.shape, x.dtype) for w in weights[k])
-        first = 4 * hidden - len(du)
-        gemm.add_transposed_products(rows(d[k]), (dw, 0, rows(x)), (du, first, rows(before[k])))
-        bias = sum((sums[k][first] for first in sorted(sums[k])), np.zeros(4 * hidden)).astype(x.dtype)
-        found += [dw, du, bias]
-    dh, dc = dh.reshape(g_h.shape), dc.reshape(g_c.shape) if c.shape[1] else None
-    return sum(dx[1:], dx[0]) if inputs else None, dh, dc, *found, *[None] * (6 - len(found))
+        before = h[k, 1:] if turned else h[k, :-1]
+        products.append((rows(d[k]), (dw, 0, rows(x)), (du, 4 * hidden - len(du), rows(before))))
+        found += [dw, du, sum((sums[k][n] for n in sorted(sums[k])), np.zeros(4 * hidden)).astype(x.dtype)]
+    gemm.add_transposed_products(*products)
+    others = dh.reshape(g_h.shape), dc.reshape(g_c.shape) if c.shape[1] else None, *found, *[None] * (6 - len(found))
+    return sum(dx[1:], dx[0]) if inputs else None, *others

@@ -15,7 +15,7 @@ the orders above the first are had (ops/recurrent.py).
 Shapes: x (T, N, I), h0 and c0 (N, H), weight_ih (4H or 3H, I), weight_hh (4H or 3H, H), bias (4H,). lengths (N,): how
 many times each sequence has, T for all if None. Past its end a sequence keeps its state, and gives out 0. In
 `reverse` it is read from its end to its start. A layer in D = 2 directions has the weights and bias of a second one,
-which runs against the first, and h0 and c0 (2, N, H).
+which runs against the first, and h0 and c0 (2, N, H). With one direction they may be (1, N, H) as well.
 """
 
 from __future__ import annotations
@@ -59,20 +59,20 @@ def recurrence(
     That is the gates (D, T, N, 4H), and all h and all c, between the times and at both ends, (D, T + 1, N, H). What is
     of c has no numbers in a GRU, in as many axes. T is at least 1.
     """
-    if second_ih is None:
-        found = [direction(x, h0, c0, weight_ih, weight_hh, bias, lengths, reverse)]
-    else:
-        first_c, second_c = (None, None) if c0 is None else (c0[0], c0[1])
-        found = [
-            direction(x, h0[0], first_c, weight_ih, weight_hh, bias, lengths, reverse),
-            direction(x, h0[1], second_c, second_ih, second_hh, second_bias, lengths, not reverse),
-        ]
+    weights, second = (weight_ih, weight_hh, bias), (second_ih, second_hh, second_bias)
+    directions = [(weights, reverse), (second, not reverse)][: 1 if second_ih is None else 2]
+    shape = len(directions), *h0.shape[-2:]
+    all_h0, all_c0 = h0.reshape(shape), [None, None] if c0 is None else c0.reshape(shape)
+    found = [direction(x, all_h0[k], all_c0[k], *w, lengths, turned) for k, (w, turned) in enumerate(directions)]
     outs, h, c, *kept = (list(of_all) for of_all in zip(*found))
-    h, c = (h[0], c[0]) if second_ih is None else (np.stack(h), np.stack(c))
-    return (np.concatenate(outs, axis=2), h, c, *[np.stack(of_all) for of_all in kept])
+    last_h, last_c = (np.stack(s).reshape(*h0.shape[:-2], *s[0].shape) for s in (h, c))
+    gates, states, cells = (np.stack(of_all) for of_all in kept)
+    return np.concatenate(outs, axis=2), last_h, last_c, gates, states, cells
 
 
-def direction(x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, bias: Any, lengths: Any, reverse: bool) -> tuple:
+def direction(
+    x: Any, h0: Any, c0: Any, weight_ih: Any, weight_hh: Any, bias: Any, lengths: Any, reverse: bool
+) -> tuple:
     """One direction of `recurrence`: what it returns, without the axis of D."""
     steps, batch = x.shape[:2]
     cell = gru_cell if c0 is None else lstm_cell
@@ -118,20 +118,17 @@ def recurrence_back(
     That of x is None unless `inputs`, that of c0 in a GRU, and those of a second direction that is not there.
     g_out, g_h and g_c: the gradients of out and of the last h and c.
     """
-    if second_ih is None:
-        dx, *others = direction_back(
-            g_out, g_h, g_c, x, weight_ih, weight_hh, gates[0], states[0], cells[0], lengths, reverse
-        )
-        return (dx if inputs else None, *others, None, None, None)
-    hidden, lstm = states.shape[3], cells.shape[1] > 0
-    halves = [
-        (g_out[..., :hidden], g_h[0], g_c[0], x, weight_ih, weight_hh, gates[0], states[0], cells[0], lengths, reverse),
-        (g_out[..., hidden:], g_h[1], g_c[1], x, second_ih, second_hh, gates[1], states[1], cells[1], lengths,
-         not reverse),
-    ]  # fmt: skip
-    (dx, dh, dc, *first), (dx_2, dh_2, dc_2, *second) = (direction_back(*half) for half in halves)
-    dc = np.stack([dc, dc_2]) if lstm else None
-    return (dx + dx_2 if inputs else None, np.stack([dh, dh_2]), dc, *first, *second)
+    (many, _, _, hidden), lstm = states.shape, cells.shape[1] > 0
+    ends = [g.reshape(many, *g.shape[-2:]) for g in (g_h, g_c)]
+    found = []
+    for k, weights in enumerate([(weight_ih, weight_hh), (second_ih, second_hh)][:many]):
+        g, kept = g_out[..., k * hidden : (k + 1) * hidden], (gates[k], states[k], cells[k])
+        found.append(direction_back(g, ends[0][k], ends[1][k], x, *weights, *kept, lengths, reverse != bool(k)))
+    dx, dh0, dc0 = ([of_one[place] for of_one in found] for place in range(3))
+    of_weights = [g for of_one in found for g in of_one[3:]]
+    dc = np.stack(dc0).reshape(g_c.shape) if lstm else None
+    others = np.stack(dh0).reshape(g_h.shape), dc, *of_weights, *[None] * (6 - len(of_weights))
+    return sum(dx[1:], dx[0]) if inputs else None, *others
 
 
 def direction_back(
@@ -171,13 +168,13 @@ def example(t: Any, cell: bool, lengths: Any, reverse: bool, directions: int) ->
     def numbers(*shape: int) -> np.ndarray:
         return np.asarray(rng.standard_normal(shape), t)
 
-    x, h0 = numbers(steps, batch, inputs), numbers(*[2][: directions - 1], batch, hidden)
-    c0 = h0[..., ::-1, :].copy() if cell else None
+    x, h0 = numbers(steps, batch, inputs), numbers(directions, batch, hidden)
+    c0 = h0[:, ::-1].copy() if cell else None
     one = numbers(rows, inputs), numbers(rows, hidden), numbers(4 * hidden)
-    weights = (*one, *(one if directions == 2 else (None, None, None)))
-    out, h, c, *kept = recurrence(x, h0, c0, *weights, lengths, reverse)
-    back = (out, h, c, x, *weights[:2], *weights[3:5], *kept, lengths, reverse, True)
-    return (x, h0, c0, *weights, lengths, reverse), back
+    second = one if directions == 2 else (None, None, None)
+    forward: Any = (x, h0, c0, *one, *second, lengths, reverse)
+    out, h, c, *kept = recurrence(*forward)
+    return forward, (out, h, c, x, *one[:2], *second[:2], *kept, lengths, reverse, True)
 
 
 def examples(back: int) -> Any:
