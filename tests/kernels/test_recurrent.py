@@ -16,6 +16,7 @@ from tinygrad_lite.kernels import fast, gemm, threads
 from tinygrad_lite.kernels.compiled import compiled
 from tinygrad_lite.kernels.each import at, each
 from tinygrad_lite.kernels.functions import scalar
+from tinygrad_lite.kernels.vectors import BYTES
 
 often = settings(max_examples=40, deadline=None)
 
@@ -88,8 +89,10 @@ def test_products_are_those_of_numpy(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     tolerance = 1e-3 if dtype == np.float32 else 1e-10
     x, w = rng.standard_normal((m, k + extra)).astype(dtype), rng.standard_normal((k, n)).astype(dtype)
-    for weights in (w, np.ascontiguousarray(w.T).T):
-        out, ((panels,), width) = np.ones((m, n + extra), dtype), gemm.packed(weights)
+    width = 2 * BYTES // x.itemsize
+    for flat, steps in ((w.ravel(), (n, 1)), (w.T.ravel(), (1, k))):
+        out, panels = np.ones((m, n + extra), dtype), np.empty(k * -(-n // width) * width, dtype)
+        gemm.pack(flat, 0, *steps, k, n, panels, width)
         gemm.multiply_add(out.ravel(), 0, n + extra, x.ravel(), extra, k + extra, m, panels, k, n, width)
         np.testing.assert_allclose(out[:, :n], 1 + x[:, extra:] @ w, atol=tolerance)
         assert (out[:, n:] == 1).all()

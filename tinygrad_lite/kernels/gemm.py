@@ -227,20 +227,6 @@ def add_up(x, out, start, stop):
 # ----------------------------------------------------------------------------- called from Python
 
 
-def packed(*matrices: np.ndarray) -> tuple[list[np.ndarray], int]:
-    """Matrices, or views of their transposes, in panels, and the columns of a panel; until this thread packs again."""
-    width = 2 * BYTES // matrices[0].itemsize
-    sizes = [len(w) * -(-w.shape[1] // width) * width for w in matrices]
-    space, panels, o = workspace(sum(sizes), matrices[0].dtype), [], 0
-    for w, size in zip(matrices, sizes):
-        straight = w.flags.c_contiguous
-        steps = (w.shape[1], 1) if straight else (1, len(w))
-        panels.append(space[o : o + size])
-        pack(contiguous(w if straight else w.T).ravel(), 0, *steps, *w.shape, panels[-1], width)
-        o += size
-    return panels, width
-
-
 def add_transposed_products(*products: tuple) -> None:
     """out += a[:, low : low + len(out)].T @ b for each part (out, low, b) of each product (a, part, ...).
 

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.kernels import gemm
-from tinygrad_lite.kernels.compiled import FLOATS, compiled, contiguous
+from tinygrad_lite.kernels.compiled import FLOATS, compiled, contiguous, workspace
 from tinygrad_lite.kernels.each import at, each
 from tinygrad_lite.kernels.functions import scalar, sigmoid, tanh
 from tinygrad_lite.kernels.threads import spread
 from tinygrad_lite.kernels.twins import recurrent as twins
-from tinygrad_lite.kernels.vectors import copy
+from tinygrad_lite.kernels.vectors import BYTES, copy
 
 CHUNK = 64
 """Rows of inputs that are multiplied at once: enough to reuse the weights, and few enough for the cache."""
@@ -85,15 +85,20 @@ def blocks(x, i, hidden):
 
 
 @compiled
-def run(gates, bias, x, packed_ih, packed_hh, width, out, h, c, lengths, reverse, sizes, start, stop):
+def run(
+    gates, out, h, c, x, weight_ih, weight_hh, bias, lengths, reverse, sizes, width, packed_ih, packed_hh, start, stop
+):
     """Sequences `start` to `stop` through all times. gates and out: to be filled in.
 
     h and c: all states, (T + 1, N, H), of which those at first are there, in reverse the last ones. All but lengths are
     flat. sizes: T, N, I, H; of how many columns of the gates the input is a part, the first ones, and the state, the
-    last ones; and how far apart the rows of out lie.
+    last ones; and how far apart the rows of out lie. width: of a panel. packed_ih and
+    packed_hh: room for the weights in panels.
     """
     steps, batch, inputs, hidden, fed_x, fed_h, apart = sizes
     columns, ahead = 4 * hidden, together(batch, start, stop)
+    gemm.pack(weight_ih, 0, 1, inputs, inputs, fed_x, packed_ih, width)
+    gemm.pack(weight_hh, 0, 1, hidden, hidden, fed_h, packed_hh, width)
     for s in range(steps):
         t = steps - 1 - s if reverse else s
         before, after = (t + 1, t) if reverse else (t, t + 1)
@@ -127,8 +132,9 @@ def run(gates, bias, x, packed_ih, packed_hh, width, out, h, c, lengths, reverse
 
 @compiled
 def run_back(
-    d, dx, dh, dc, g_out, packed_ih, packed_hh, width, gates, h, c, lengths, reverse, sizes, total, start, stop
-):
+    d, dx, dh, dc, gates, h, c, g_out, weight_ih, weight_hh, lengths, reverse, sizes, width, packed_ih, packed_hh,
+    total, start, stop,
+):  # fmt: skip
     """Sequences `start` to `stop` back through all times.
 
     d (the gradients of the four blocks before they are squashed) and dx, unless it is empty: to be filled in; dh and
@@ -136,6 +142,8 @@ def run_back(
     """
     steps, batch, inputs, hidden, fed_x, fed_h, apart = sizes
     columns, ahead = 4 * hidden, together(batch, start, stop)
+    gemm.pack(weight_ih, 0, inputs, 1, fed_x, inputs, packed_ih, width)
+    gemm.pack(weight_hh, 0, hidden, 1, fed_h, hidden, packed_hh, width)
     part = np.empty(columns, d.dtype)  # a time's, in the precision of d
     for s in range(steps):
         t = s if reverse else steps - 1 - s
@@ -198,6 +206,14 @@ def times(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndarray:
     return np.full(batch, steps) if lengths is None else np.array(lengths, np.int64)
 
 
+def room(dtype: Any, *shapes: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """This thread's room for two matrices in panels."""
+    width = 2 * BYTES // dtype.itemsize
+    first, second = (rows * -(-columns // width) * width for rows, columns in shapes)
+    space = workspace(first + second, dtype)
+    return space[:first], space[first:]
+
+
 def shares(start: int, stop: int, batch: int) -> Iterator[tuple[int, int, int]]:
     """(direction, first, last) of the sequences from `start` to `stop`, those of a second direction after the first."""
     for k in range(2):
@@ -237,14 +253,16 @@ def recurrence(
     gates, out = np.empty((many, steps, batch, 4 * hidden), x.dtype), np.empty((steps, batch, many * hidden), x.dtype)
     h = begun(h0, reverses, steps)
     c = h[:, :0, :0, :0] if c0 is None else begun(c0, reverses, steps)
-    source, ends = flat(x), times(lengths, steps, batch)
+    source, width = flat(x), 2 * BYTES // x.itemsize
+    shapes = weight_ih.shape[::-1], weight_hh.shape[::-1]
+    calls = []  # made ready before: where two threads are in Python at once, one is put to sleep
+    for k, turned in enumerate(reverses):
+        made = gates[k].ravel(), out.ravel()[k * hidden :], h[k].ravel(), c[k].ravel()
+        calls.append((*made, source, *map(flat, weights[k]), times(lengths, steps, batch), turned, sizes, width))
 
     def task(start: int, stop: int) -> None:
-        for k, *some in shares(start, stop, batch):
-            w, u, b = weights[k]
-            panels, width = gemm.packed(w.T, u.T)
-            made = out.ravel()[k * hidden :], h[k].ravel(), c[k].ravel()
-            run(gates[k].ravel(), flat(b), source, *panels, width, *made, ends, reverses[k], sizes, *some)
+        for k, first, last in shares(start, stop, batch):
+            run(*calls[k], *room(out.dtype, *shapes), first, last)
 
     spread(task, many * batch, work(x, weight_ih, weight_hh, second_ih, second_hh))
     last_c = np.empty((*h0.shape[:-2], 0, 0), x.dtype) if c0 is None else ended(c, reverses, h0.shape)
@@ -264,16 +282,18 @@ def recurrence_back(
     sizes = steps, batch, features, hidden, len(weight_ih), len(weight_hh), many * hidden
     d, dx = np.empty(gates.shape, x.dtype), np.empty((many, *x.shape) if inputs else (many, 0), x.dtype)
     dh, dc = (np.array(g, order="C").reshape(many, -1) for g in (g_h, g_c))
-    source, ends = flat(g_out), times(lengths, steps, batch)
+    source, width = flat(g_out), 2 * BYTES // x.itemsize
     sums: list[dict[int, np.ndarray]] = [{} for _ in reverses]  # by the first sequence, so that the order is the same
+    calls = []
+    for k, turned in enumerate(reverses):
+        made = d[k].ravel(), dx[k].ravel(), dh[k], dc[k], gates[k].ravel(), h[k].ravel(), c[k].ravel()
+        given = source[k * hidden :], *map(flat, weights[k]), times(lengths, steps, batch)
+        calls.append((*made, *given, turned, sizes, width))
 
     def task(start: int, stop: int) -> None:
-        for k, *some in shares(start, stop, batch):
-            panels, width = gemm.packed(*weights[k])
-            made = d[k].ravel(), dx[k].ravel(), dh[k], dc[k], source[k * hidden :]
-            had = gates[k].ravel(), h[k].ravel(), c[k].ravel()
-            total = sums[k][some[0]] = np.zeros(4 * hidden)
-            run_back(*made, *panels, width, *had, ends, reverses[k], sizes, total, *some)
+        for k, first, last in shares(start, stop, batch):
+            total = sums[k][first] = np.zeros(4 * hidden)
+            run_back(*calls[k], *room(x.dtype, weight_ih.shape, weight_hh.shape), total, first, last)
 
     spread(task, many * batch, work(x, weight_ih, weight_hh, second_ih, second_hh))
     found: list[Any] = []
