@@ -141,15 +141,16 @@ def convolve(
 
 
 def convolve_input(
-    y: np.ndarray, w: np.ndarray, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int, size: Sizes
-) -> np.ndarray:
+    y: np.ndarray, w: np.ndarray, bias: np.ndarray | None, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int,
+    size: Sizes,
+) -> np.ndarray:  # fmt: skip
     """See twins.convolve_input."""
     x = np.empty((len(y), w.shape[1] * groups, *size), y.dtype)
     if not suits(y, w, x):
-        return twins.convolve_input(y, w, stride, padding, dilation, groups, size)
+        return twins.convolve_input(y, w, bias, stride, padding, dilation, groups, size)
     window, kept = (stride, padding, dilation, groups), places_kept(y, w)
     run = convolver(True, y.shape, w.shape, window, x.shape, y.dtype, kept, algorithm)
-    run(contiguous(y), contiguous(w), NO_BIAS[w.dtype], x)
+    run(contiguous(y), contiguous(w), NO_BIAS[w.dtype] if bias is None else contiguous(bias), x)
     return x
 
 

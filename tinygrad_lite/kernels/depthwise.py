@@ -176,7 +176,7 @@ def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray, y: np.ndarray, padd
 def convolve_turned(
     y: np.ndarray, w: np.ndarray, bias: np.ndarray, x: np.ndarray, padding: Sizes, dilation: Sizes
 ) -> None:
-    """x = the gradient of the input, where y is that of the result; bias is empty."""
+    """x = the gradient of the input, where y is that of the result, + bias, which may be empty."""
     kernel = w.shape[2:]
     turned = np.ascontiguousarray(np.flip(w, tuple(range(2, w.ndim))))
     back = tuple((k - 1) * d - p for k, d, p in zip(kernel, dilation, padding))

@@ -64,7 +64,7 @@ def product(x: np.ndarray, w: np.ndarray, bias: np.ndarray, y: np.ndarray) -> No
 
 
 def product_turned(y: np.ndarray, w: np.ndarray, bias: np.ndarray, x: np.ndarray) -> None:
-    """x = the gradient of the input, where y is that of the result; bias is empty."""
+    """x = the gradient of the input, where y is that of the result, + bias (C,), or none if it is empty."""
     product(y, np.ascontiguousarray(w.swapaxes(0, 1)), bias, x)
 
 

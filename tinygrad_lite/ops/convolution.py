@@ -75,7 +75,7 @@ def convolve(x: Array, w: Array, bias: Array | None, window: Window, size: tuple
 
 @convolve.gradient
 def convolve_x(g, w, x_shape, window):
-    return convolve_input.on(g, w, window, x_shape[2:])
+    return convolve_input.on(g, w, None, window, x_shape[2:])
 
 
 @convolve.gradient
@@ -85,15 +85,23 @@ def convolve_w(g, x, w_shape, window):
 
 @convolve.gradient
 def convolve_bias(g):
+    return of_channels(g)
+
+
+def of_channels(g):
+    """The sum of (N, O, ...) for each of O."""
     g = g.reshape(*g.shape[:2], prod(g.shape[2:]))
     return g.sum(2).sum(0) if isinstance(g, Tensor) else kernels.sum_channels(g)
 
 
 @primitive(public=False)
-def convolve_input(y: Array, w: Array, window: Window, size: tuple) -> Tensor:
-    """x[n, c, j] = sum of y[n, o, i] * w[o, c, k] over o, and all i, k with stride * i + dilation * k - padding = j"""
-    dtype, y, w = together(y, w)
-    return kernels.convolve_input(y, w, *window, size).astype(dtype, copy=False)
+def convolve_input(y: Array, w: Array, bias: Array | None, window: Window, size: tuple) -> Tensor:
+    """x[n, c, j] = bias[c] + sum over o, i, k of y[n, o, i] * w[o, c, k]
+
+    Of all i and k with stride * i + dilation * k - padding = j.
+    """
+    dtype, y, w, bias = together(y, w, bias)
+    return kernels.convolve_input(y, w, bias, *window, size).astype(dtype, copy=False)
 
 
 @convolve_input.gradient
@@ -104,6 +112,11 @@ def convolve_input_y(g, w, y_shape, window):
 @convolve_input.gradient
 def convolve_input_w(g, y, w_shape, window):
     return convolve_weight.on(y, g, window, w_shape[2:])
+
+
+@convolve_input.gradient
+def convolve_input_bias(g):
+    return of_channels(g)
 
 
 @primitive(public=False)
@@ -120,7 +133,7 @@ def convolve_weight_y(g, x, y_shape, window):
 
 @convolve_weight.gradient
 def convolve_weight_x(g, y, x_shape, window):
-    return convolve_input.on(y, g, window, x_shape[2:])
+    return convolve_input.on(y, g, None, window, x_shape[2:])
 
 
 # -------------------------------------------------------------------------------- what users call
@@ -307,9 +320,7 @@ def transposed(
     single = y.ndim == rank + 1
     if single:
         y = y.reshape(1, *y.shape)
-    x = convolve_input(y, w, window, size)
-    if bias is not None:
-        x = x + as_tensor(bias).reshape(-1, *[1] * rank)
+    x = convolve_input(y, w, bias, window, size)
     return x.reshape(*x.shape[1:]) if single else x
 
 

@@ -85,14 +85,25 @@ def convolve(
 
 
 def convolve_input(
-    y: np.ndarray, w: np.ndarray, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int, size: Sizes
+    y: np.ndarray,
+    w: np.ndarray,
+    bias: np.ndarray | None,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    groups: int,
+    size: Sizes,
 ) -> np.ndarray:
-    """x[n, c, j] = sum of y[n, o, i] * w[o, c, k] over o, and all i, k with stride * i + dilation * k - padding = j"""
+    """x[n, c, j] = bias[c] + sum over o, i, k of y[n, o, i] * w[o, c, k]
+
+    Of all i and k with stride * i + dilation * k - padding = j.
+    """
     n, o, *places = y.shape
     c, *kernel = w.shape[1:]
     matrices = w.reshape(groups, o // groups, c * prod(kernel)).swapaxes(1, 2)
     columns = matrices @ y.reshape(n, groups, o // groups, prod(places))
-    return add_windows(columns.reshape(n, groups * c, *kernel, *places), size, stride, padding, dilation)
+    x = add_windows(columns.reshape(n, groups * c, *kernel, *places), size, stride, padding, dilation)
+    return x if bias is None else x + bias.reshape(-1, *[1] * len(size))
 
 
 def convolve_weight(
@@ -141,8 +152,8 @@ EXAMPLES: dict[str, Any] = {
         (np.ones((64, 32, 32), t), np.ones((32, 32, 4), t), np.ones(32, t), (1,), (0,), (1,), 1, (29,)),
     ],
     "convolve_input": lambda t: [
-        *((np.ones((16, o, 4, 4), t), np.ones((o, c, 3, 3), t), *ONES, 1, (4, 4)) for c, o in SHAPES),
-        (np.ones((2, 2, 4, 4), t), np.ones((2, 2, 1, 1), t), *PLAIN, 1, (4, 4)),
+        *((np.ones((16, o, 4, 4), t), np.ones((o, c, 3, 3), t), np.ones(c, t), *ONES, 1, (4, 4)) for c, o in SHAPES),
+        (np.ones((2, 2, 4, 4), t), np.ones((2, 2, 1, 1), t), np.ones(2, t), *PLAIN, 1, (4, 4)),
     ],
     "convolve_weight": lambda t: [
         *((np.ones((16, o, 4, 4), t), np.ones((16, c, 4, 4), t), *ONES, 1, (3, 3)) for c, o in SHAPES),
