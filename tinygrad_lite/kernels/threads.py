@@ -21,8 +21,12 @@ import numpy as np
 WORTHWHILE = 1.5e6
 """How many arithmetic operations make it worth to have another thread, which costs about 10 microseconds."""
 
-LOOKS = 5000
-"""How often a thread looks for more work before it sleeps: for about 150 microseconds."""
+LOOKS = 20_000
+"""How often a thread looks for more work before it sleeps: for about 600 microseconds, so that it is still awake after
+what Python does between two large kernels of a training step."""
+
+WAIT = 5000
+"""How often the giver looks whether all is done before it lets others have the processor, and looks again."""
 
 DELAY = 300
 """Looks, about 9 microseconds, between seeing work and starting. By then the giver is in its own part and has left
@@ -166,7 +170,7 @@ class Crew:
             job.take()
             end = time.perf_counter()
             while len(job.finished) < job.count:
-                if not self.changed(self.board, DONE, number - 1, LOOKS, LEAVE):
+                if not self.changed(self.board, DONE, number - 1, WAIT, LEAVE):
                     pause()
             waited = time.perf_counter() - end
             if waited > max(LATE, end - begin):
