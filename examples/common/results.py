@@ -16,6 +16,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 LARGEST = 1_000_000
 """Bytes of a file that may be kept in the repository."""
 
+TRIALS = "trials.json"
+"""The file beside results.json that says what was tried for the gates that fail."""
+
 HEAD = """# Results of the examples
 
 Written by `python -m examples report` from the JSON in `results/`; do not edit it.
@@ -31,11 +34,15 @@ class ResultsError(RuntimeError):
 
 
 def keep(run: Path, docs: Path) -> Path:
-    """Take a full, finished run in: copy its results.json and figures to docs/results/ and return that folder."""
+    """Take a full, finished run in: copy its results.json and figures to docs/results/ and return that folder.
+
+    Of trials it is results.json alone, as trials.json beside the results of their example.
+    """
     try:
         found = json.loads((run / "results.json").read_text("utf-8"))
         quick, interrupted = found["settings"]["quick"], found["interrupted"]
         files = ["results.json", *(figure["file"] for figure in found["figures"])]
+        trials = found["settings"].get("trials", False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"report: {run} holds no results of a run ({type(error).__name__}: {error})") from error
     if quick or interrupted:
@@ -43,10 +50,10 @@ def keep(run: Path, docs: Path) -> Path:
     for file in files:
         if not (run / file).exists() or (run / file).stat().st_size > LARGEST:
             raise ResultsError(f"report: {run / file} is missing or larger than {LARGEST:,} bytes")
-    folder = docs / "results" / run.resolve().name
+    folder = docs / "results" / (found["example"] if trials else run.resolve().name)
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
-        shutil.copyfile(run / file, folder / file)
+        shutil.copyfile(run / file, folder / (TRIALS if trials else file))
     return folder
 
 
@@ -63,7 +70,8 @@ def render(modules: Mapping[str, str], docs: Path) -> str:
     lines = [[f"[{name}](#{name})", *summary(runs[name])] for name in names]
     head = ["run", "result", "CHECK", "GATE", "CLAIM", "seeds", "minutes", "date"]
     parts = [HEAD, table(head, lines) if lines else "There are none yet.\n"]
-    parts += [section(name, runs[name], modules[runs[name]["example"]]) for name in names]
+    for name in names:
+        parts += [section(name, runs[name], modules[runs[name]["example"]]), *tried(name, docs)]
     return "\n".join(parts)
 
 
@@ -116,6 +124,21 @@ def section(name: str, run: Mapping[str, Any], module: str) -> str:
     for figure in run["figures"]:
         text += f"\n![{figure['caption']}](results/{name}/{figure['file']})\n\n{figure['caption']}.\n"
     return text
+
+
+def tried(name: str, docs: Path) -> list[str]:
+    """The table of what was tried for the gates of an example that fail, if there is one."""
+    path = docs / "results" / name / TRIALS
+    if not path.exists():
+        return []
+    run = json.loads(path.read_text("utf-8"))
+    seeds = " to ".join(str(seed) for seed in dict.fromkeys(run["settings"]["seeds"][k] for k in (0, -1)))
+    text = f"\nTried for the gates that fail (seed {seeds}, validation data; `{run['command']}`, {run['date']}, "
+    text += f"{minutes(run)} minutes):\n\n"
+    shown = {"claim": "gate", "way": "way", "measured": "measured", "baseline": "", "threshold": "threshold"}
+    shown["verdict"] = ""
+    lines = [[getattr(row, column) for column in shown] for row in rows_of(run)]
+    return [text + table(list(shown.values()), lines)]
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
