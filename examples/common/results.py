@@ -19,6 +19,8 @@ LARGEST = 1_000_000
 TRIALS = "trials.json"
 """The file beside results.json that says what was tried for the gates that fail."""
 
+CHANGED = "resumed_after_a_change_of_the_source"
+
 HEAD = """# Results of the examples
 
 Written by `python -m examples report` from the JSON in `results/`; do not edit it.
@@ -118,7 +120,7 @@ def section(name: str, run: Mapping[str, Any], module: str) -> str:
     text = f"\n## {name}\n\n{about.summary}. {about.paper}. Code: [{module.replace('.', '/')}.py]"
     text += f"(../{module.replace('.', '/')}.py).\n\n"
     text += f"`{run['command']}`, {run['date']}, {minutes(run)} minutes on {run['machine']}; {versions}.\n\n"
-    if run.get("resumed_after_a_change_of_the_source"):
+    if run.get(CHANGED):
         text += "A part of it was run before the last change of the source.\n\n"
     text += table(["" if c == "kind" else c for c in shown], [[getattr(row, c) for c in shown] for row in rows])
     for figure in run["figures"]:
@@ -132,13 +134,14 @@ def tried(name: str, docs: Path) -> list[str]:
     if not path.exists():
         return []
     run = json.loads(path.read_text("utf-8"))
-    seeds = " to ".join(str(seed) for seed in dict.fromkeys(run["settings"]["seeds"][k] for k in (0, -1)))
-    text = f"\nTried for the gates that fail (seed {seeds}, validation data; `{run['command']}`, {run['date']}, "
-    text += f"{minutes(run)} minutes):\n\n"
-    shown = {"claim": "gate", "way": "way", "measured": "measured", "baseline": "", "threshold": "threshold"}
-    shown["verdict"] = ""
-    lines = [[getattr(row, column) for column in shown] for row in rows_of(run)]
-    return [text + table(list(shown.values()), lines)]
+    seeds = run["settings"]["seeds"]
+    told = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
+    text = f"\nTried for the gates that fail ({told}, validation data; `python -m examples trials {name}`), "
+    text += f"{run['date']}, {minutes(run)} minutes"
+    text += ", a part of it before the last change of the source:\n\n" if run.get(CHANGED) else ":\n\n"
+    shown = ("claim", "way", "measured", "baseline", "threshold", "verdict")
+    head = ("gate", "way", "measured", "of", "threshold", "")
+    return [text + table(head, [[getattr(row, column) for column in shown] for row in rows_of(run)])]
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

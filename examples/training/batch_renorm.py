@@ -116,10 +116,10 @@ def train(variant: str, seed: int, quick: bool, lr: float | None = None, **way: 
     """Train; what is right of the test images, the curve, how often limits cut. lr, way: tried, by validation alone."""
     kind, case = variant.split(", ")
     train, held, test = parts("digits") if quick else parts("fashion_mnist", 20_000, centred=True)
-    steps, rule = way.pop("steps", 500) if lr or quick else 1_500, way.pop("rule", Adam)
+    steps = way.pop("steps", 500) if lr or quick else 1_500
     net = network(kind, GROUPS[case], steps, quick, **way)
     batches: Iterable = TwoClasses(train, seed) if case == "two classes" else stream(train, 128, seed)
-    optimizer = rule(net.parameters(), lr=lr or (0.01 if quick else RATES[variant]))
+    optimizer = Adam(net.parameters(), lr=lr or (0.01 if quick else RATES[variant]))
     schedule, curve, limited = CosineAnnealingLR(optimizer, steps), [], []
     few = Images(held.images[:1_000], held.labels[:1_000])
     for t in training(net, optimizer, batches, steps, f"{variant} {seed}"):

@@ -56,8 +56,8 @@ CRITERIA = ("Taylor", "weight", "activation", "deviation", "APoZ", "mutual infor
 VARIANTS = ("Taylor, FLOPs", "Taylor, 50 updates", "weight, decay")
 PRUNED = ("Taylor", "weight", "activation", "APoZ", "OBD", "random", *VARIANTS)
 QUICK_PRUNED = ("Taylor", "weight", *(f"random, draw {k}" for k in range(3)))
-AS_IT_IS = {"removals": 120, "updates": UPDATES, "at_once": 1, "decay": 1e-4, "penalty": PENALTY, "keep": 0.0}
-AS_IT_IS |= {"stream": batches, "worth": list}  # keep: of the scores before; worth: may change how maps are ranked
+AS_IT_IS = {"removals": 120, "updates": UPDATES, "at_once": 1, "decay": 1e-4, "penalty": PENALTY}
+AS_IT_IS |= {"stream": batches, "worth": list}  # worth: may change how maps are ranked
 PAPER, Maps = "Molchanov et al. 2017", list[np.ndarray]  # for each layer a number for each map
 
 # --------------------------------------------------------------------------- network, criteria
@@ -139,10 +139,8 @@ def prune(variant: str, seed: int, quick: bool, out: Path, lr: float | None = No
     way = {**AS_IT_IS, **way}
     removals, every, updates = (12, 6, 1) if quick else (way["removals"], 10, 50 if "50" in option else way["updates"])
     rate, decay = lr or (QUICK_LR if quick else LR), DECAY if option == "decay" else way["decay"]
-    keep = 0.99**updates if name == "OBD" else way["keep"]
     optimizer = SGD(net.parameters(), lr=rate, momentum=0.9, weight_decay=decay)
-    stream, curve, sizes, faster, average = way["stream"](data, seed), [], [], None, None
-    began = time.perf_counter()
+    stream, curve, sizes, faster, average, began = way["stream"](data, seed), [], [], None, None, time.perf_counter()
     tl.manual_seed(int(option[-1]) if "draw" in option else seed)
     with progress(removals, f"{variant} {seed}", "map") as bar:
         for n in range(0, removals + 1, way["at_once"]):
@@ -159,8 +157,10 @@ def prune(variant: str, seed: int, quick: bool, out: Path, lr: float | None = No
             if n == removals:
                 break
             mean = [np.mean(layer, 0) for layer in zip(*seen)]
-            average = [b + keep * (a - b) for a, b in zip(average, mean)] if keep and average else mean
-            worth = [np.abs(s) for s in pruning.normalised(average)]
+            if name == "OBD" and average is not None:  # 0.99 for each update
+                mean = [b + 0.99**updates * (a - b) for a, b in zip(average, mean)]
+            average = mean
+            worth = [np.abs(s) for s in pruning.normalised(mean)]
             if option == "FLOPs":
                 prices = pruning.price(net, maps)
                 worth = [s - way["penalty"] * p / max(prices) for s, p in zip(worth, prices)]

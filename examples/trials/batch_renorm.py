@@ -8,8 +8,6 @@ rates that the example's search found; where renorm alone is changed, it is held
 - Wider limits (r_max 10, d_max 20), of which nothing is cut off, and narrower ones (1.5 and 0.5), nearer batch norm.
 - Batch norm for 40% of the steps, or for none, before the limits are relaxed.
 - 3,000 steps: the paper's training is long, the averages have time to settle.
-- SGD with momentum, as plain descent has other steps where the scale of the weights does not count; the best of three
-  rates or more in 500 steps, for each of the four trainings.
 
     python -m examples trials batch_renorm
 """
@@ -22,10 +20,8 @@ from typing import Any
 from examples.common import percent
 from examples.common.trials import SEEDS, Trials
 from examples.training import batch_renorm as example
-from tinygrad_lite.optim import SGD
 
-STEPS, SEARCH = 1_500, 500
-MOMENTUM_SGD = partial(SGD, momentum=0.9)
+STEPS = 1_500
 LIMITS = {
     "(ii) groups of 4: renorm - batch norm": ("renorm, fours", "batch norm, fours", 0.01),
     "(iii) renorm - batch norm over 128": ("renorm, two classes", "batch norm, 128", -0.015),
@@ -47,18 +43,12 @@ RENORM: dict[str, dict[str, float]] = {  # what is changed of renorm alone
 }
 ALL: dict[str, dict[str, Any]] = {  # and of all four trainings
     "3,000 steps": {"steps": 2 * STEPS},
-    "SGD with momentum": {"rule": MOMENTUM_SGD},
 }
 
 
 def right(variant: str, lr: float, steps: int = STEPS, **options: Any) -> float:
     """Train; the share of the validation images that is right."""
     return example.train(variant, SEEDS[0], False, lr, steps=steps, **options)["score"]
-
-
-def wrong(variant: str, lr: float) -> float:
-    """The share that is not, of SGD with momentum after a third of the steps."""
-    return 1 - right(variant, lr, SEARCH, rule=MOMENTUM_SGD)
 
 
 def compare(run: Trials, way: str, found: dict[str, float]) -> None:
@@ -80,8 +70,5 @@ def main(argv: list[str]) -> int:
             found = {v: measure(way, v, example.RATES[v], **changes) for v in VARIANTS if "renorm" in v}
             compare(run, way, norms | found)
         for way, changes in ALL.items():
-            rates = dict(example.RATES)
-            if "rule" in changes:
-                rates = {v: run.best_rate(f"{way}, {v}", partial(wrong, v), (0.03, 0.09, 0.27)) for v in VARIANTS}
-            compare(run, way, {v: measure(way, v, rates[v], **changes) for v in VARIANTS})
+            compare(run, way, {v: measure(way, v, example.RATES[v], **changes) for v in VARIANTS})
     return run.exit_code

@@ -8,6 +8,11 @@ held out for that. RevNet trains here with its activations stored, which is the 
 - Pictures flipped and shifted, as in He et al. 2015: RevNet's wider stages may just remember more of them.
 - ResNet of 14 layers and wider stages, with as many weights: depth may be what holds ResNet-26 up in so few steps.
 
+What came out: as it is the two are 0.3 points apart with these seeds, where the run has 2.1 with its own: the gap is as
+large as chance makes it. In 14 epochs RevNet is 1.2 points better, with the flips and shifts 0.3. Rates decide more: at
+0.03 ResNet is 2.1 points better, at 0.3 RevNet 2.7. And so does the shape: ResNet of 14 layers is 2.7 better than
+RevNet. So the gate would hold with longer training or augmentation, and neither network is the better one.
+
     python -m examples trials revnet
 """
 
@@ -62,12 +67,11 @@ def main(argv: list[str]) -> int:
         for way in WAYS:
             right = {}
             for kind in ("RevNet, stored", "ResNet"):
-                found = [
-                    run.unit(f"{way}, {kind}, seed {seed}", accuracy, way, kind, seed, data, seed=seed)
+                right[kind] = [
+                    run.unit(f"{way}, {kind}, seed {seed}", accuracy, way, kind, seed, data, seed=seed)["right"]
                     for seed in run.seeds
                 ]
-                right[kind] = [r["right"] for r in found]
-            told = f"{spread(right['ResNet'], percent)} (ResNet, {found[0]['weights']:,} weights)"
-            rev, res = (np.mean(r) for r in right.values())
+            told = ", ".join(f"{spread(values, percent)} ({kind})" for kind, values in right.items())
+            rev, res = (np.mean(values) for values in right.values())
             run.report.trial(GATE, way, [abs(rev - res)], show=percent, at_most=LIMIT, baseline=told)
     return run.exit_code

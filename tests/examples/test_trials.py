@@ -123,9 +123,8 @@ def test_batch_renorm(tmp_path, monkeypatch):
     train, held, _ = classifying.parts("digits")
     monkeypatch.setattr(module.example, "parts", lambda *_, **__: (train, held, None))
     ways = first(module.RENORM, "wider limits", "no steps of batch norm")
-    more = {"longer": {"steps": 40}, "SGD with momentum": module.ALL["SGD with momentum"]}
-    rows = run("batch_renorm", tmp_path, monkeypatch, RENORM=ways, ALL=more, STEPS=30, SEARCH=30)
-    assert len(rows) == 10 and {row["claim"] for row in rows} == set(module.LIMITS)
+    rows = run("batch_renorm", tmp_path, monkeypatch, RENORM=ways, ALL={"longer": {"steps": 40}}, STEPS=30)
+    assert len(rows) == 8 and {row["claim"] for row in rows} == set(module.LIMITS)
 
 
 def test_normalization(tmp_path, monkeypatch):
@@ -140,8 +139,8 @@ def test_normalization(tmp_path, monkeypatch):
         "normalization",
         tmp_path,
         monkeypatch,
-        SIGMOIDS=first(module.SIGMOIDS, "Glorot's weights", "Adam"),
-        CONVOLVE=first(module.CONVOLVE, "averages by 0.5", "group norm of 4 groups"),
+        SIGMOIDS=first(module.SIGMOIDS, "Glorot's weights", "momentum"),
+        CONVOLVE=first(module.CONVOLVE, "averages by 0.02", "group norm of 4 groups"),
         ROWS=first(module.ROWS, "pixels from 0 to 1"),
     )
     claims = [row["claim"] for row in rows]
@@ -162,8 +161,10 @@ def test_taylor_pruning(tmp_path, monkeypatch):
     monkeypatch.setattr(module.example, "prepare", lambda *_: {})
     monkeypatch.setattr(module.example, "prune", prune)
     rows = run("taylor_pruning", tmp_path, monkeypatch)
-    assert [row["passed"] for row in rows] == [*[True] * 10, *[True] * 4, *[False] * 4]
-    assert all(lr for _, _, lr, _ in read) and {seed for _, seed, _, _ in read} == set(SEEDS)  # a rate: no test data
+    assert [row["passed"] for row in rows] == [*[True] * 8, *[True] * 4, *[False] * 4]
+    assert all(lr for _, _, lr, _ in read) and {seed for _, seed, _, _ in read} == set(
+        SEEDS[:2]
+    )  # a rate: no test data
 
 
 def test_ways_to_prune(tmp_path, monkeypatch):
@@ -172,7 +173,7 @@ def test_ways_to_prune(tmp_path, monkeypatch):
     monkeypatch.setattr(pruning, "load", lambda quick, held=False: load(quick))  # of the digits there are no more
     example.pretrain(True, tmp_path)
     example.prepare("network", 100, True, tmp_path, held=True)
-    found = example.prune("Taylor", 100, True, tmp_path, 0.01, at_once=3, keep=0.9, stream=module.mirrored)
+    found = example.prune("Taylor", 100, True, tmp_path, 0.01, at_once=3, stream=module.mirrored)
     assert [c[0] for c in found["curve"]] == [0, 6, 12] and found["shrinks"]
     worth = module.eights([np.arange(16.0)[::-1], np.arange(8.0) - 9])
     assert worth[0][8:].tolist() == [3.5] * 8 and np.isinf(worth[0][:8]).all() and np.isinf(worth[1]).all()
@@ -193,7 +194,7 @@ def test_the_page_shows_what_was_tried(tmp_path, monkeypatch):
     assert program.main(["report", str(tmp_path / "revnet")]) == program.main(["report", "--check"]) == 0
     assert sorted(path.name for path in folder.iterdir()) == ["results.json", "trials.json"]
     text = (docs / "RESULTS.md").read_text("utf-8")
-    assert "Tried for the gates that fail (seed 100 to 101, validation data; `python -m examples" in text
+    assert "Tried for the gates that fail (seeds 100 to 101, validation data; `python -m examples trials rev" in text
     for row in rows:
-        assert f"| {row['claim']} | {row['way']} | 0.00% | 50.00% ± 0.00% (ResNet, 9 weights) | ≤ 2.00% |" in text
+        assert f"| {row['claim']} | {row['way']} | 0.00% | {row['baseline']} | ≤ 2.00% |" in text
     assert text.index("Tried for") > text.index("![RevNet")
