@@ -136,11 +136,11 @@ def tried(name: str, docs: Path) -> list[str]:
     run = json.loads(path.read_text("utf-8"))
     seeds = run["settings"]["seeds"]
     told = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
-    text = f"\nTried for the gates that fail ({told}, validation data; `python -m examples trials {name}`), "
+    text = f"Tried for the gates that fail ({told}, validation data; `python -m examples trials {name}`), "
     text += f"{run['date']}, {minutes(run)} minutes"
     text += ", a part of it before the last change of the source:\n\n" if run.get(CHANGED) else ":\n\n"
     shown = ("claim", "way", "measured", "baseline", "threshold", "verdict")
-    head = ("gate", "way", "measured", "of", "threshold", "")
+    head = ("gate", "way", "measured", "reached", "threshold", "")
     return [text + table(head, [[getattr(row, column) for column in shown] for row in rows_of(run)])]
 
 
