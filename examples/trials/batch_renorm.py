@@ -14,7 +14,6 @@ rates that the example's search found; where renorm alone is changed, it is held
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from examples.common import percent
@@ -46,9 +45,9 @@ ALL: dict[str, dict[str, Any]] = {  # and of all four trainings
 }
 
 
-def right(variant: str, lr: float, steps: int = STEPS, **options: Any) -> float:
+def right(variant: str, lr: float, options: dict[str, Any]) -> float:
     """Train; the share of the validation images that is right."""
-    return example.train(variant, SEEDS[0], False, lr, steps=steps, **options)["score"]
+    return example.train(variant, SEEDS[0], False, lr, **{"steps": STEPS, **options})["score"]
 
 
 def compare(run: Trials, way: str, found: dict[str, float]) -> None:
@@ -62,13 +61,12 @@ def main(argv: list[str]) -> int:
     """Run the trials; returns the exit code."""
     with Trials(__file__, __doc__ or "", argv, {"steps": STEPS, "rates": example.RATES}, seeds=1) as run:
 
-        def measure(way: str, variant: str, lr: float, **options: Any) -> float:
-            return run.unit(f"{way}, {variant}", partial(right, **options), variant, lr, seed=SEEDS[0])
+        def measure(way: str, variant: str, options: dict[str, Any]) -> float:
+            return run.unit(f"{way}, {variant}", right, variant, example.RATES[variant], options, seed=SEEDS[0])
 
-        norms = {v: measure("as it is", v, example.RATES[v]) for v in VARIANTS if "renorm" not in v}
+        norms = {v: measure("as it is", v, {}) for v in VARIANTS if "renorm" not in v}
         for way, changes in RENORM.items():
-            found = {v: measure(way, v, example.RATES[v], **changes) for v in VARIANTS if "renorm" in v}
-            compare(run, way, norms | found)
+            compare(run, way, norms | {v: measure(way, v, changes) for v in VARIANTS if "renorm" in v})
         for way, changes in ALL.items():
-            compare(run, way, {v: measure(way, v, example.RATES[v], **changes) for v in VARIANTS})
+            compare(run, way, {v: measure(way, v, changes) for v in VARIANTS})
     return run.exit_code
