@@ -6,7 +6,7 @@ rates that the example's search found; where renorm alone is changed, it is held
 
 - Averages that move by 0.02 (the paper's are slow) or 0.5 a step: slow ones lag behind, fast ones are noisy.
 - Wider limits (r_max 10, d_max 20), of which nothing is cut off, and narrower ones (1.5 and 0.5), nearer batch norm.
-- Batch norm for 40% of the steps, or for none, before the limits are relaxed.
+- Batch norm for 40% of the steps, and not for 4%, before the limits are relaxed.
 - 3,000 steps: the paper's training is long, the averages have time to settle.
 
     python -m examples trials batch_renorm
@@ -38,7 +38,6 @@ RENORM: dict[str, dict[str, float]] = {  # what is changed of renorm alone
         "d_steps": STEPS * 3 // 5,
         "r_steps": STEPS * 7 // 10,
     },
-    "no steps of batch norm": {"warmup_steps": 0},
 }
 ALL: dict[str, dict[str, Any]] = {  # and of all four trainings
     "3,000 steps": {"steps": 2 * STEPS},

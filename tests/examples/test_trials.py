@@ -122,7 +122,7 @@ def test_batch_renorm(tmp_path, monkeypatch):
     module = trials_of("batch_renorm")
     train, held, _ = classifying.parts("digits")
     monkeypatch.setattr(module.example, "parts", lambda *_, **__: (train, held, None))
-    ways = first(module.RENORM, "wider limits", "no steps of batch norm")
+    ways = first(module.RENORM, "wider limits", "averages by 0.5")
     rows = run("batch_renorm", tmp_path, monkeypatch, RENORM=ways, ALL={"longer": {"steps": 40}}, STEPS=30)
     assert len(rows) == 8 and {row["claim"] for row in rows} == set(module.LIMITS)
 
