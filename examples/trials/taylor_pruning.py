@@ -17,9 +17,9 @@ The speed-up at half the FLOPs, which should be 1.4 for 16 images; small maps co
 - 8 maps of one layer at a time, so that the counts stay multiples of 8, which the kernels' vectors fit.
 
 What came out: with these two seeds Taylor's lead is 3.3 and 3.5 points as it is, ± 4 and 5: chance decides. With 2
-updates between removals it is 6.8 and 5.1, ± 2 and less; at the lower rate and with 5 maps at a time it holds at 120 maps
-only. 50 updates are 1.3 points better than 10 where images are mirrored, and otherwise about as good. The speed-up is
-1.44 where 8 maps of a layer go at a time; the penalty, even ten times as large, brings 1.34.
+updates between removals it is 6.8 and 5.1, ± 2 and less; at the lower rate and with 5 maps at a time it is 3 points at
+120 maps only. 50 updates are 1.3 points better than 10 where images are mirrored, and otherwise about as good. The
+speed-up is 1.44 where 8 maps of a layer go at a time; the penalty, even ten times as large, brings 1.34.
 
     python -m examples trials taylor_pruning
 """
