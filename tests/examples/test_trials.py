@@ -79,6 +79,16 @@ def test_a_rate_is_searched_beyond_the_end_where_the_best_is(tmp_path):
         assert it.best_rate("b", lambda rate: tried.append(rate), (5,)) == 5 and len(tried) == 5
 
 
+def test_every_gate_that_fails_has_three_ways_tried():
+    for path in results.DOCS.glob("results/*/results.json"):
+        failing = {row.claim for row in results.rows_of(json.loads(path.read_text("utf-8"))) if row.verdict == "FAIL"}
+        if failing:
+            tried = results.rows_of(json.loads(path.with_name(results.TRIALS).read_text("utf-8")))
+            for claim in failing:
+                ways = {row.way for row in tried if row.claim == claim} - {"as it is"}
+                assert len(ways) >= 3, f"{path.parent.name}: {claim}"
+
+
 # -------------------------------------------------------------------------- each, shortened
 
 
