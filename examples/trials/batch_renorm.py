@@ -9,9 +9,9 @@ rates that the example's search found; where renorm alone is changed, it is held
 - Batch norm for 40% of the steps, and not for 4%, before the limits are relaxed.
 - 3,000 steps: the paper's training is long, the averages have time to settle.
 
-What came out: no way makes a gate hold. In groups of 4 renorm is at best 0.3 points above batch norm, where it begins as
-batch norm for 40% of the steps; averages by 0.02 cost it 2 points. In groups of two classes only time helps: in 3,000
-steps it is 2 points below batch norm over 128, where in 1,500 it is 3.2, and narrower limits bring half a point.
+What came out: no way makes a gate hold. In groups of 4 renorm is at best 0.3 points above batch norm, where it begins
+as batch norm for 40% of the steps; averages by 0.02 cost it 2 points. In groups of two classes time helps most: in
+3,000 steps it is 2 points below batch norm over 128, where in 1,500 it is 3.2; narrower limits bring half a point.
 
     python -m examples trials batch_renorm
 """
