@@ -11,8 +11,8 @@ which should be 3 points:
 
 - A lower rate; a weight decay of 5e-3; images mirrored at random. The 10 updates have the same.
 
-The speed-up at half the FLOPs, which should be 1.4 for 16 images (here on one thread, TINYGRAD_LITE_THREADS=1); few maps
-cost time that is no arithmetic:
+The speed-up at half the FLOPs, which should be 1.4 for 16 images; it was measured on one thread
+(TINYGRAD_LITE_THREADS=1), and small maps cost time that is no arithmetic:
 
 - Taylor with the penalty for FLOPs, and ten times that: it takes other maps, those of the first, wide layers.
 - 8 maps of one layer at a time, so that the counts stay multiples of 8, which the kernels' vectors fit.
