@@ -3,6 +3,7 @@
 python -m examples                   list them
 python -m examples NAME [options]    run one
 python -m examples all [options]     run every one; exit code 1 if one of them fails
+python -m examples trials NAME       run again what was tried for the gates of an example that fail
 python -m examples report [RUN ...]  take finished runs (folders) into docs/results/, and rebuild docs/RESULTS.md
 """
 
@@ -48,9 +49,8 @@ def show_list(modules: dict[str, str]) -> None:
     def minutes(n: float) -> str:
         return f"{n:g} min" if n >= 1 else f"{60 * n:.0f} s"
 
-    print(
-        "Run one with: python -m examples NAME [--quick] [--seeds N] [--out DIR] [--resume]; NAME --help tells more.\n"
-    )
+    print("Run one with: python -m examples NAME [--quick] [--seeds N] [--out DIR] [--resume]; NAME --help tells more.")
+    print("What was tried for gates that fail: python -m examples trials NAME.\n")
     lines = []
     for name, module in modules.items():
         about = importlib.import_module(module).ABOUT
@@ -77,6 +77,15 @@ def run_all(options: list[str], modules: dict[str, str]) -> int:
     return int(any(not line[1].startswith("passed") for line in lines))
 
 
+def trials(options: list[str], modules: dict[str, str]) -> int:
+    """Run the trials of an example, what was tried for its gates that fail; without a name say which have any."""
+    names = [path.stem for path in sorted(Path(__file__).parent.glob("trials/[a-z]*.py"))]
+    if not options or options[0] not in names:
+        print(f"trials: name one of {', '.join(names)}", file=sys.stderr)
+        return 2
+    return importlib.import_module(f"examples.trials.{options[0]}").main(options[1:])
+
+
 def report(runs: list[str], modules: dict[str, str]) -> int:
     """Take `runs` in and rebuild docs/RESULTS.md; with --check only say whether it is up to date."""
     if runs == ["--check"]:
@@ -96,7 +105,7 @@ def main(argv: list[str]) -> int:
         show_list(modules)
         return 0
     name, options = argv[0].rpartition("/")[2], argv[1:]
-    commands = {"all": run_all, "report": report}
+    commands = {"all": run_all, "trials": trials, "report": report}
     if name not in modules and name not in commands:
         near = difflib.get_close_matches(name, modules, 1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(modules)}"

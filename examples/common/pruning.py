@@ -75,6 +75,16 @@ def remove_map(net: VGG, optimizer: SGD, layer: int, k: int) -> SGD:
     return smaller
 
 
+def remove_least(net: VGG, optimizer: SGD, worth: list[np.ndarray], average: list[np.ndarray], maps: int) -> SGD:
+    """Take so many maps out, those of least worth, but never the last of a layer; both lists lose their numbers."""
+    for _ in range(maps):
+        layer = min((k for k, s in enumerate(worth) if len(s) > 1), key=lambda k: worth[k].min())
+        m = int(worth[layer].argmin())
+        optimizer = remove_map(net, optimizer, layer, m)
+        average[layer], worth[layer] = (np.delete(scores[layer], m) for scores in (average, worth))
+    return optimizer
+
+
 def oracle(net: VGG, images: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
     """The change of the loss when a map is taken away, for each map."""
     found = []

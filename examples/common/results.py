@@ -16,6 +16,11 @@ DOCS = Path(__file__).parents[2] / "docs"
 LARGEST = 1_000_000
 """Bytes of a file that may be kept in the repository."""
 
+TRIALS = "trials.json"
+"""The file beside results.json that says what was tried for the gates that fail."""
+
+CHANGED = "resumed_after_a_change_of_the_source"
+
 HEAD = """# Results of the examples
 
 Written by `python -m examples report` from the JSON in `results/`; do not edit it.
@@ -31,11 +36,15 @@ class ResultsError(RuntimeError):
 
 
 def keep(run: Path, docs: Path) -> Path:
-    """Take a full, finished run in: copy its results.json and figures to docs/results/ and return that folder."""
+    """Take a full, finished run in: copy its results.json and figures to docs/results/ and return that folder.
+
+    Of trials it is results.json alone, as trials.json beside the results of their example.
+    """
     try:
         found = json.loads((run / "results.json").read_text("utf-8"))
         quick, interrupted = found["settings"]["quick"], found["interrupted"]
         files = ["results.json", *(figure["file"] for figure in found["figures"])]
+        trials = found["settings"].get("trials", False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"report: {run} holds no results of a run ({type(error).__name__}: {error})") from error
     if quick or interrupted:
@@ -43,10 +52,10 @@ def keep(run: Path, docs: Path) -> Path:
     for file in files:
         if not (run / file).exists() or (run / file).stat().st_size > LARGEST:
             raise ResultsError(f"report: {run / file} is missing or larger than {LARGEST:,} bytes")
-    folder = docs / "results" / run.resolve().name
+    folder = docs / "results" / (found["example"] if trials else run.resolve().name)
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
-        shutil.copyfile(run / file, folder / file)
+        shutil.copyfile(run / file, folder / (TRIALS if trials else file))
     return folder
 
 
@@ -63,7 +72,8 @@ def render(modules: Mapping[str, str], docs: Path) -> str:
     lines = [[f"[{name}](#{name})", *summary(runs[name])] for name in names]
     head = ["run", "result", "CHECK", "GATE", "CLAIM", "seeds", "minutes", "date"]
     parts = [HEAD, table(head, lines) if lines else "There are none yet.\n"]
-    parts += [section(name, runs[name], modules[runs[name]["example"]]) for name in names]
+    for name in names:
+        parts += [section(name, runs[name], modules[runs[name]["example"]]), *tried(name, docs)]
     return "\n".join(parts)
 
 
@@ -110,12 +120,28 @@ def section(name: str, run: Mapping[str, Any], module: str) -> str:
     text = f"\n## {name}\n\n{about.summary}. {about.paper}. Code: [{module.replace('.', '/')}.py]"
     text += f"(../{module.replace('.', '/')}.py).\n\n"
     text += f"`{run['command']}`, {run['date']}, {minutes(run)} minutes on {run['machine']}; {versions}.\n\n"
-    if run.get("resumed_after_a_change_of_the_source"):
+    if run.get(CHANGED):
         text += "A part of it was run before the last change of the source.\n\n"
     text += table(["" if c == "kind" else c for c in shown], [[getattr(row, c) for c in shown] for row in rows])
     for figure in run["figures"]:
         text += f"\n![{figure['caption']}](results/{name}/{figure['file']})\n\n{figure['caption']}.\n"
     return text
+
+
+def tried(name: str, docs: Path) -> list[str]:
+    """The table of what was tried for the gates of an example that fail, if there is one."""
+    path = docs / "results" / name / TRIALS
+    if not path.exists():
+        return []
+    run = json.loads(path.read_text("utf-8"))
+    seeds = run["settings"]["seeds"]
+    told = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
+    text = f"Tried for the gates that fail ({told}, validation data; `python -m examples trials {name}`), "
+    text += f"{run['date']}, {minutes(run)} minutes"
+    text += ", a part of it before the last change of the source:\n\n" if run.get(CHANGED) else ":\n\n"
+    shown = ("claim", "way", "measured", "baseline", "threshold", "verdict")
+    head = ("gate", "way", "measured", "reached", "threshold", "")
+    return [text + table(head, [[getattr(row, column) for column in shown] for row in rows_of(run)])]
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

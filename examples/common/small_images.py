@@ -6,7 +6,8 @@ weight decay 0.0001 and the rate 0.1, which is reached along a line in 100 steps
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,14 +55,24 @@ def split(data: Images, fraction: float) -> tuple[Images, Images]:
     return first, second
 
 
-def learn(net: Module, data: Parts, seed: int, epochs: int, batch: int, name: str) -> History:
+def learn(
+    net: Module,
+    data: Parts,
+    seed: int,
+    epochs: int,
+    batch: int,
+    name: str,
+    lr: float = LR,
+    transform: Callable[..., Any] | None = None,
+) -> History:
     """Train `net`; its history has loss and accuracy while training, and after each epoch those held out.
 
-    The order of the batches follows from the seed, whatever the network. name: of the bar.
+    The order of the batches follows from the seed, whatever the network. name: of the bar. transform: of a batch, as
+    DataLoader has it.
     """
-    loader = DataLoader(*data.train, batch_size=batch, shuffle=True, seed=seed, drop_last=True)
+    loader = DataLoader(*data.train, batch_size=batch, shuffle=True, seed=seed, drop_last=True, transform=transform)
     steps = epochs * len(loader)
-    optimizer = SGD(net.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=DECAY)
+    optimizer = SGD(net.parameters(), lr=lr, momentum=MOMENTUM, weight_decay=DECAY)
     return fit(
         net, optimizer, tl.cross_entropy, loader, epochs,
         validate=DataLoader(*data.held_out, batch_size=500),

@@ -19,10 +19,9 @@ to 3 times the contrast. D. MNIST read row by row by 64 LSTM cells: steps to 90%
 
 Simplified: small networks, nothing augmented. A begins with Gaussian weights, as in the paper, of sd 0.01, which it
 doesn't say, and again with Glorot's. Rates are the best of five or more each (`--grid`: seed 100, by validation).
-Tried: in B SGD, weight decay, averages by 0.02, 2 to 32 groups; in D other pixels, biases, gains, batches, and SGD.
 What came out: batch norm learns A in a third of the steps, but drifts 1.7, not 2 times less, at its own faster rate. In
-B groups of 2 cost it 2.6 points, group norm gains 1.4; layer norm doesn't speed up D: four gates fail. C's holds since
-images are centred: by brightness (pixels from 0 to 1, as first planned) batch norm loses 5 points, not 10.
+B groups of 2 cost it 2.6 points, group norm gains 1.4; layer norm doesn't speed up D: four gates fail (tried:
+`python -m examples trials normalization`). C's holds since images are centred: by brightness batch norm loses 5 points.
 
     python -m examples normalization            all of it, three seeds
     python -m examples normalization --quick    A and B on scikit-learn's digits with a tenth of the steps
@@ -84,12 +83,12 @@ def sigmoid_layers(name: str, inputs: int) -> nn.Sequential:
 class Rows(nn.Module):
     """Reads an image row by row."""
 
-    def __init__(self, norm: bool) -> None:
+    def __init__(self, norm: bool, remembers: float) -> None:
         super().__init__()
         self.reader = (nn.LayerNormLSTM if norm else nn.LSTM)(28, 64)
         self.says = nn.Linear(64, 10)
         with tl.no_grad():
-            self.reader.bias_ih_l0[64:128] += 1  # at first it forgets little
+            self.reader.bias_ih_l0[64:128] += remembers  # at first it forgets little
 
     def forward(self, x: tl.Tensor) -> tl.Tensor:
         _, (h, _) = self.reader(tl.permute(x[:, 0], (1, 0, 2)))
@@ -105,14 +104,14 @@ def learning(curve: list[float], goal: float, every: int) -> dict[str, Any]:
     return {"steps": steps, "curve": curve, "every": every, "score": curve[-1] - steps}
 
 
-def sigmoids(name: str, seed: int, quick: bool, lr: float | None = None) -> dict[str, Any]:
+def sigmoids(name: str, seed: int, quick: bool, lr: float | None = None, **way: Any) -> dict[str, Any]:
     """A: the steps that it takes, and the 15th, 50th and 85th percentile of the inputs of the last sigmoids."""
     train, held, _ = parts("digits" if quick else "mnist")
     steps, every, goal = (300, 5, 0.9) if quick else (9_000, 25, 0.95)
     net = sigmoid_layers(name, train.images[0].size)
-    optimizer = SGD(net.parameters(), lr=lr or (2.43 if quick else RATES["sigmoids"][name]))
+    optimizer = way.get("rule", SGD)(net.parameters(), lr=lr or (2.43 if quick else RATES["sigmoids"][name]))
     curve, units = [], []
-    for t in training(net, optimizer, stream(train, 60, seed), steps, f"{name} {seed}"):
+    for t in training(net, optimizer, stream(train, way.get("batch", 60), seed), steps, f"{name} {seed}"):
         if t % every == 0:
             curve.append(right(net, held))
             units.append(np.percentile(as_trained(net[:-2], held.images[:500]), (15, 50, 85), axis=0))
@@ -122,16 +121,16 @@ def sigmoids(name: str, seed: int, quick: bool, lr: float | None = None) -> dict
     return {**learning(curve, goal, every), "drift": seen[:, 1].std(0).mean(), "unit": seen[:, :, 0].round(3)}
 
 
-def convolve(name: str, seed: int, quick: bool, lr: float | None = None) -> dict[str, Any]:
+def convolve(name: str, seed: int, quick: bool, lr: float | None = None, **way: Any) -> dict[str, Any]:
     """B and C: the share of test images that is right, as they are and with other contrasts."""
     train, held, test = parts("digits") if quick else parts("fashion_mnist", 20_000, centred=True)
-    steps = 312 if quick else 1_000 if lr else 3_125  # a search has a third of the training
-    net = small_network(NORMS[name], bias=name in ("weight norm", "no norm"))
+    steps = 312 if quick else way.get("steps", 1_000) if lr else 3_125  # a search has a third of the training
+    net = small_network(way.get("norm", NORMS[name]), bias=name in ("weight norm", "no norm"))
     if name == "weight norm":
         for layer in (net[0], net[3], net[6], net[10]):
             nn.weight_norm(layer)
         nn.init_weight_norm_(net, tl.tensor(train.images[:500]))
-    optimizer = Adam(net.parameters(), lr=lr or (0.01 if quick else RATES["convolve"][name]))
+    optimizer = way.get("rule", Adam)(net.parameters(), lr=lr or (0.01 if quick else RATES["convolve"][name]))
     schedule = CosineAnnealingLR(optimizer, steps)
     for t in training(net, optimizer, stream(train, 32, seed), steps, f"{name} {seed}"):
         if t and not quick:
@@ -145,11 +144,12 @@ def convolve(name: str, seed: int, quick: bool, lr: float | None = None) -> dict
     return result
 
 
-def rows(name: str, seed: int, quick: bool, lr: float | None = None) -> dict[str, Any]:
+def rows(name: str, seed: int, quick: bool, lr: float | None = None, **way: Any) -> dict[str, Any]:
     """D: the steps that it takes to read."""
-    train, held, _ = parts("mnist", centred=True)
-    held, net = Images(held.images[:1_000], held.labels[:1_000]), Rows(name == "layer norm")
-    optimizer = Adam(net.parameters(), lr=lr or RATES["rows"][name])
+    train, held, _ = parts("mnist", centred=way.get("centred", True))
+    held = Images(held.images[:1_000], held.labels[:1_000])
+    net = Rows(name == "layer norm", way.get("remembers", 1.0))
+    optimizer = way.get("rule", Adam)(net.parameters(), lr=lr or RATES["rows"][name])
     steps = training(net, optimizer, stream(train, 64, seed), 600, f"{name} {seed}")
     return learning([right(net, held) for t in steps if t % 10 == 0], 0.9, 10)
 
