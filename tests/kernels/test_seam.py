@@ -96,6 +96,32 @@ def test_processes_that_compile_at_once_share_a_cache(tmp_path):
     assert again.stdout.strip() == "all as their twins" and "compiling" not in again.stderr
 
 
+BITS = """
+import hashlib, numpy as np, tinygrad_lite as tl
+rng = np.random.default_rng(0)
+x = tl.tensor(rng.normal(1, 3, (64, 8, 16, 16)).astype(np.float32), requires_grad=True)
+q = tl.tensor(rng.normal(0, 1, (2, 2, 64, 16)).astype(np.float32), requires_grad=True)
+z = tl.tensor(rng.normal(0, 2, (640, 65)).astype(np.float32), requires_grad=True)
+y = tl.batch_norm(x, None, None, tl.ones(8), tl.zeros(8), True)
+(y * y).sum().backward()
+a = tl.scaled_dot_product_attention(q, q, q)
+(a * a).sum().backward()
+tl.cross_entropy(z, rng.integers(0, 65, 640)).backward()
+found = [t.detach().numpy() for t in (y, x.grad, a, q.grad, z.grad)]
+print(*[hashlib.sha256(array.tobytes()).hexdigest()[:8] for array in found])
+"""
+
+
+def test_a_process_that_compiles_computes_the_same_bits_as_one_that_does_not(tmp_path):
+    pytest.importorskip("numba", reason="without Numba nothing is compiled")
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "TINYGRAD_LITE_KERNELS": "numba"}
+    command = [sys.executable, "-c", BITS]
+    first, second = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300) for _ in range(2)
+    )
+    assert first.stdout and first.stdout == second.stdout, first.stderr + second.stderr
+
+
 def test_a_long_compilation_says_so(tmp_path):
     pytest.importorskip("numba", reason="without Numba nothing is compiled")
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "TINYGRAD_LITE_KERNELS": "numba"}

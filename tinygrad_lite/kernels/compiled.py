@@ -74,8 +74,12 @@ class exclusive:
 
 
 def compiled(function: Callable) -> Any:
-    """Compile at the first call, without the interpreter lock, and keep the result on disk where that can be."""
-    dispatcher: Any = numba.njit(function, nogil=True, error_model="numpy", fastmath=MATHS)
+    """Compile at the first call, without the interpreter lock, and keep the result on disk where that can be.
+
+    Where another compiled function calls it, it is inlined. Or else one that was compiled in this process would call
+    it as it is on its own, and one from the disk its own copy, optimised once more: their last bits may differ.
+    """
+    dispatcher: Any = numba.njit(function, nogil=True, error_model="numpy", fastmath=MATHS, forceinline=True)
     with suppress(RuntimeError):  # nowhere to write to
         dispatcher._cache = KernelCache(function)
     made.append(dispatcher)
