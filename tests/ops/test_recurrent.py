@@ -47,6 +47,31 @@ def test_in_reverse_it_is_the_sequence_turned_round_gradients_included(gates):
         np.testing.assert_allclose(a, b, atol=1e-12)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("gates", [4, 3], ids=["lstm", "gru"])
+def test_two_directions_are_two_calls_side_by_side_gradients_included(gates, reverse):
+    op, kept, lengths = (tl.lstm, 2, [5, 3, 0]) if gates == 4 else (tl.gru, 1, None)
+    x, *states = (tl.tensor(rng.standard_normal(s), requires_grad=True) for s in ((5, 3, 2), *[(2, 3, 4)] * kept))
+    one, other = weights(gates, 2, 4), weights(gates, 2, 4)
+    both = op(x, *states, *one, lengths, reverse, other)
+    calls = [op(x, *(s[k] for s in states), *ws, lengths, reverse != bool(k)) for k, ws in enumerate((one, other))]
+    out, *ends = zip(*calls)
+    wanted = [tl.concatenate(out, axis=-1), *(tl.stack(end) for end in ends)]
+    gs, leaves = [rng.standard_normal(t.shape) for t in wanted], [x, *states, *one, *other]
+    for got, want, g in zip(both, wanted, gs):
+        np.testing.assert_allclose(got.detach(), want.detach(), atol=1e-12)
+        for a, b in zip(*(tl.grad(t, leaves, g, retain_graph=True, allow_unused=True) for t in (got, want))):
+            np.testing.assert_allclose(0 if a is None else a.numpy(), 0 if b is None else b.numpy(), atol=1e-12)
+
+
+def test_states_of_one_direction_may_have_its_axis():
+    x, ws, h = rng.standard_normal((4, 3, 2)), weights(4, 2, 5), rng.standard_normal((3, 5))
+    plain, more = tl.lstm(x, h, -h, *ws), tl.lstm(x, h[None], -h[None], *ws)
+    assert more.h.shape == more.c.shape == (1, 3, 5)
+    for a, b in zip(plain, more):
+        np.testing.assert_array_equal(a.detach(), b.detach().numpy().reshape(a.shape))
+
+
 def test_the_first_gradient_is_the_same_with_and_without_a_graph():
     """The kernel makes the one, the twins the other."""
     x = tl.tensor(rng.standard_normal((5, 3, 2)), requires_grad=True)
@@ -100,6 +125,10 @@ def test_two_threads_train_at_once_and_any_number_gives_the_same():
         ({"lengths": [1, 2]}, "lengths must be 3 whole numbers from 0 to 5"),
         ({"lengths": [1.0, 2.0, 3.0]}, "whole numbers"),
         ({"lengths": [1, 2, 6]}, "from 0 to 5"),
+        ({"reverse_weights": [np.ones((16, 2))]}, "reverse_weights must be weight_ih, weight_hh, bias_ih, bias_hh"),
+        ({"reverse_weights": [np.ones((16, 2)), np.ones((4, 4)), None, None]}, "weight_hh in reverse_weights has"),
+        ({"reverse_weights": [None] * 4}, r"weight_ih in reverse_weights has shape \(\), but must be \(16, 2\)"),
+        ({"h0": np.ones((3, 4)), "reverse_weights": [None] * 4}, r"h0 has shape \(3, 4\), but must be \(2, 3, 4\)"),
     ],
 )
 def test_wrong_shapes_are_named(change, message):

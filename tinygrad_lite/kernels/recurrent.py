@@ -92,8 +92,8 @@ def run(
 
     h and c: all states, (T + 1, N, H), of which those at first are there, in reverse the last ones. All but lengths are
     flat. sizes: T, N, I, H; of how many columns of the gates the input is a part, the first ones, and the state, the
-    last ones; and how far apart the rows of out lie. width: of a panel. packed_ih and
-    packed_hh: room for the weights in panels.
+    last ones; and how far apart the rows of out lie. width: of a panel. packed_ih, packed_hh: room for the weights in
+    panels.
     """
     steps, batch, inputs, hidden, fed_x, fed_h, apart = sizes
     columns, ahead = 4 * hidden, together(batch, start, stop)

@@ -82,7 +82,7 @@ def checked(name: str, gates: int, x: Array, states: dict, sets: list, lengths: 
         shapes: Any = (rows, inputs), (rows, hidden), (rows,), (rows,)
         given += zip(names, weights, shapes)
     for what, value, wanted in given:
-        if value is not None and np.shape(value) != wanted:
+        if (value is not None or what.startswith("weight")) and np.shape(value) != wanted:
             raise ValueError(
                 f"{name}: {what} has shape {np.shape(value)}, but must be {wanted} for an input (T, N, I) = "
                 f"{x.shape} and {hidden} hidden units"

@@ -1,8 +1,8 @@
 """Recurrence through time in plain NumPy: what its kernels compute, for any dtype.
 
-One layer, an LSTM (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000) where
-there is a cell state c0, and a GRU (Cho et al. 2014, arXiv:1406.1078) where c0 is None. Of the four blocks of H
-columns, the first ones are fed by the input and the last ones by the state h:
+One layer, an LSTM (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000) where there is a cell
+state c0, and a GRU (Cho et al. 2014, arXiv:1406.1078) where c0 is None. Of the four blocks of H columns, the first ones
+are fed by the input and the last ones by the state h:
 
     LSTM    i, f, g, o      all by both: x @ weight_ih.T + h @ weight_hh.T + bias
     GRU     n, r, z, m      n, r, z by the input; r, z, m by the state; m is what r lets through to n
