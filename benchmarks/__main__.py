@@ -14,7 +14,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
-ROUNDS = 3
+ROUNDS = 5
 """So often one goes through the rows, with a part of the pairs each time: what else the machine does for some seconds
 then meets a part of a row's pairs and not all."""
 
@@ -23,7 +23,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rows", nargs="+", default=[], metavar="WORD", help="rows or groups that contain a word")
     parser.add_argument("--threads", type=int, default=2, help="of both libraries (default 2)")
-    parser.add_argument("--pairs", type=int, help="how often the two take turns (default 9)")
+    parser.add_argument("--pairs", type=int, help="how often the two take turns (default 15)")
     parser.add_argument("--json", metavar="FILE", help="write all figures to a file")
     parser.add_argument("--quick", action="store_true", help="3 short pairs a row: a look, not a measurement")
     parser.add_argument("--list", action="store_true", help="name the rows and their targets")
@@ -54,7 +54,7 @@ def main() -> int:
             print(f"{group.name} (every row {group.every}, geometric mean {group.mean})" if rows else "", end="")
             print(*(f"\n    {row.name}" for row in rows), sep="")
         return 0
-    pairs, least = options.pairs or (3 if options.quick else 9), 0.03 if options.quick else 0.15
+    pairs, least = options.pairs or (3 if options.quick else 15), 0.03 if options.quick else 0.15
     machine = measure(options.threads)
     print(f"{machine.processor}, {machine.threads} threads; {machine.versions}")
     print(f"peaks: {machine.flops / 1e9:.0f} GFLOP/s, {machine.bandwidth / 1e9:.0f} GB/s")
