@@ -44,7 +44,7 @@ class _Weights(Module):
 
     blocks = 1
     states = 1
-    function: Any = None  # which does all times of a layer, tl.lstm or tl.gru
+    function: Any = None  # tl.lstm or tl.gru, which then does a layer in all its directions in place of `run`
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool) -> None:
         super().__init__()
