@@ -89,6 +89,14 @@ def test_every_gate_that_fails_has_three_ways_tried():
                 assert len(ways) >= 3, f"{path.parent.name}: {claim}"
 
 
+def test_trials_are_held_to_the_threshold_of_their_gate():
+    for path in results.DOCS.glob(f"results/*/{results.TRIALS}"):
+        run = json.loads(path.with_name("results.json").read_text("utf-8"))
+        thresholds = {row.claim: row.threshold.replace("+", "") for row in results.rows_of(run) if row.kind == "GATE"}
+        for row in results.rows_of(json.loads(path.read_text("utf-8"))):
+            assert row.threshold.replace("+", "") == thresholds[row.claim], f"{path.parent.name}: {row.claim}"
+
+
 # -------------------------------------------------------------------------- each, shortened
 
 

@@ -127,3 +127,12 @@ def test_processors_that_others_use_are_not_waited_for_again_and_again():
         assert len(set(used)) == 2, "the other thread is never asked again"
     finally:
         tl.set_num_threads(before)
+
+
+def test_a_range_over_pieces_is_a_range_of_each_that_it_meets():
+    sizes = [3, 0, 2, 4]
+    places = [(k, n) for k, size in enumerate(sizes) for n in range(size)]
+    for start in range(10):
+        for stop in range(start, 10):
+            found = [(k, n) for k, first, last in threads.shares(start, stop, sizes) for n in range(first, last)]
+            assert found == places[start:stop]

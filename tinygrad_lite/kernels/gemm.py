@@ -16,7 +16,7 @@ import numpy as np
 from numba import types
 
 from tinygrad_lite.kernels.compiled import FLOATS, compiled, contiguous, workspace
-from tinygrad_lite.kernels.threads import spread
+from tinygrad_lite.kernels.threads import shares, spread
 from tinygrad_lite.kernels.twins import gemm as twins
 from tinygrad_lite.kernels.vectors import BYTES, INT, NEAR, NEXT, WIDE, Emit, copy, gather
 
@@ -232,20 +232,17 @@ def add_transposed_products(*products: tuple) -> None:
 
     A product has one or two parts; outs are C-contiguous.
     """
-    width, given, total = 2 * BYTES // products[0][0].itemsize, [], 0
+    width, given, sizes = 2 * BYTES // products[0][0].itemsize, [], []
     for a, *parts in products:
         flat = tuple((out.ravel(), low, low + len(out), b.shape[1], contiguous(b).ravel()) for out, low, b in parts)
-        size = sum(out.size for out, *_ in parts)
-        given.append((total, size, contiguous(a).ravel(), a.shape, flat))
-        total += size
+        given.append((contiguous(a).ravel(), a.shape[1], flat, len(a), width))
+        sizes.append(sum(out.size for out, *_ in parts))
 
     def task(start: int, stop: int) -> None:
-        for before, size, a, (depth, columns), flat in given:
-            first, last = max(start - before, 0), min(stop - before, size)
-            if first < last:
-                multiply_transposed(a, columns, flat, depth, width, first, last)
+        for k, first, last in shares(start, stop, sizes):
+            multiply_transposed(*given[k], first, last)
 
-    spread(task, total, 2.0 * len(products[0][0]) * total)
+    spread(task, sum(sizes), sum(2.0 * len(a) * size for (a, *_), size in zip(products, sizes)))
 
 
 def matrix_product(x: np.ndarray, y: np.ndarray) -> np.ndarray:

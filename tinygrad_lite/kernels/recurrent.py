@@ -9,7 +9,6 @@ the state. All else is a few large products, after the last time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from tinygrad_lite.kernels import gemm
 from tinygrad_lite.kernels.compiled import FLOATS, compiled, contiguous, workspace
 from tinygrad_lite.kernels.each import at, each
 from tinygrad_lite.kernels.functions import scalar, sigmoid, tanh
-from tinygrad_lite.kernels.threads import spread
+from tinygrad_lite.kernels.threads import shares, spread
 from tinygrad_lite.kernels.twins import recurrent as twins
 from tinygrad_lite.kernels.vectors import BYTES, copy
 
@@ -214,14 +213,6 @@ def room(dtype: Any, *shapes: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     return space[:first], space[first:]
 
 
-def shares(start: int, stop: int, batch: int) -> Iterator[tuple[int, int, int]]:
-    """(direction, first, last) of the sequences from `start` to `stop`, those of a second direction after the first."""
-    for k in range(2):
-        first, last = max(start - k * batch, 0), min(stop - k * batch, batch)
-        if first < last:
-            yield k, first, last
-
-
 def begun(initial: np.ndarray, reverses: list[bool], steps: int) -> np.ndarray:
     """Room for all states (D, T + 1, N, H), with those that each direction begins with."""
     (batch, hidden), many = initial.shape[-2:], len(reverses)
@@ -261,7 +252,7 @@ def recurrence(
         calls.append((*made, source, *map(flat, weights[k]), times(lengths, steps, batch), turned, sizes, width))
 
     def task(start: int, stop: int) -> None:
-        for k, first, last in shares(start, stop, batch):
+        for k, first, last in shares(start, stop, [batch] * many):
             run(*calls[k], *room(out.dtype, *shapes), first, last)
 
     spread(task, many * batch, work(x, weight_ih, weight_hh, second_ih, second_hh))
@@ -291,7 +282,7 @@ def recurrence_back(
         calls.append((*made, *given, turned, sizes, width))
 
     def task(start: int, stop: int) -> None:
-        for k, first, last in shares(start, stop, batch):
+        for k, first, last in shares(start, stop, [batch] * many):
             total = sums[k][first] = np.zeros(4 * hidden)
             run_back(*calls[k], *room(x.dtype, weight_ih.shape, weight_hh.shape), total, first, last)
 

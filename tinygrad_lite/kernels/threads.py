@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -213,6 +213,15 @@ def spread(task: Callable[[int, int], None], count: int, operations: float) -> N
     for error in job.finished:
         if error is not None:
             raise error
+
+
+def shares(start: int, stop: int, sizes: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """What a range is of pieces of these sizes that lie end to end: (piece, first, last) for each that it meets."""
+    for k, size in enumerate(sizes):
+        first, last = max(start, 0), min(stop, size)
+        if first < last:
+            yield k, first, last
+        start, stop = start - size, stop - size
 
 
 def rest() -> None:

@@ -1,8 +1,7 @@
 """Recurrent networks: one layer of an LSTM or a GRU, in one direction or both; layers/recurrent.py stacks them.
 
-Both are one primitive, `recurrence`, over kernels that run all times. The way back is a kernel as well, for the part
-that depends on the order of times; the products that give the gradients of the input and the weights stand here.
-Higher orders differentiate the NumPy twins of the two kernels, which are written so that they run on Tensors.
+Both are one primitive, `recurrence`, over a kernel that runs all times, and another for the way back. Higher orders
+differentiate the NumPy twins of the two kernels, which are written so that they run on Tensors.
 """
 
 from __future__ import annotations
@@ -77,7 +76,10 @@ def checked(name: str, gates: int, x: Array, states: dict, sets: list, lengths: 
     given: list[Any] = [(what, value, state) for what, value in states.items()]
     for where, weights in zip(("", " in reverse_weights"), sets):
         if len(weights) != 4:
-            raise ValueError(f"{name}: reverse_weights must be weight_ih, weight_hh, bias_ih, bias_hh, got {weights}")
+            raise ValueError(
+                f"{name}: reverse_weights must be weight_ih, weight_hh, bias_ih, bias_hh (None for no bias), "
+                f"got {len(weights)} of the four"
+            )
         names = [word + where for word in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
         shapes: Any = (rows, inputs), (rows, hidden), (rows,), (rows,)
         given += zip(names, weights, shapes)
@@ -93,12 +95,8 @@ def checked(name: str, gates: int, x: Array, states: dict, sets: list, lengths: 
 
 def lstm_weights(weight_ih: Array, weight_hh: Array, bias_ih: Any, bias_hh: Any) -> tuple:
     """Those of `recurrence`, of one direction."""
-    given = [b for b in (bias_ih, bias_hh) if b is not None]
-    return (
-        weight_ih,
-        weight_hh,
-        sum(given[1:], given[0]) if given else np.zeros(len(weight_hh), as_tensor(weight_hh).dtype),
-    )
+    given = [b for b in (bias_ih, bias_hh) if b is not None] or [np.zeros(len(weight_hh), as_tensor(weight_hh).dtype)]
+    return weight_ih, weight_hh, sum(given[1:], given[0])
 
 
 def gru_weights(weight_ih: Array, weight_hh: Array, bias_ih: Any, bias_hh: Any) -> tuple:
